@@ -1,0 +1,3 @@
+"""Remote GPU workspaces over SSH."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,94 @@
+"""One error class and one table of codes: every failure a user can meet is listed here."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line, as promised in the reference."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    INPUT = 3
+    AUTHENTICATION = 4
+    HOST_KEY = 5
+    NETWORK = 6
+    HOST_LACKS = 7
+    ENVIRONMENT = 8
+    JUPYTER = 9
+    CONFLICT = 10
+    NOT_FOUND = 11
+    NOT_TRUSTED = 12
+    TUNNEL = 13
+    SOME_FAILED = 20
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+_CODES: dict[Exit, str] = {
+    Exit.BUG: "bug",
+    Exit.USAGE: "usage prompt-needed",
+    Exit.INPUT: (
+        "bad-host-string unknown-host profile-unreadable profile-unsupported hosts-file-invalid "
+        "environment-file-missing environment-file-invalid bad-name"
+    ),
+    Exit.AUTHENTICATION: "authentication-failed no-usable-key too-many-keys wrong-password",
+    Exit.HOST_KEY: "host-key-unknown host-key-changed host-key-revoked host-key-unsupported",
+    Exit.NETWORK: (
+        "name-not-resolved connection-refused connection-timeout connection-lost not-ssh "
+        "proxy-command-failed jump-failed no-common-algorithm remote-timeout host-unreachable"
+    ),
+    Exit.HOST_LACKS: (
+        "remote-shell no-root-folder root-not-private disk-full read-only no-tmux no-engine "
+        "no-tool login-node no-gpu no-downloader unsupported-platform"
+    ),
+    Exit.ENVIRONMENT: (
+        "environment-failed package-not-found channel-unreachable unsatisfiable wrong-hash "
+        "pip-failed python-not-found build-interrupted environment-not-found terms-of-service "
+        "health-check-failed foreign-export"
+    ),
+    Exit.JUPYTER: "jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours",
+    Exit.CONFLICT: (
+        "locked other-folder other-settings newer-workspace kernels-busy others-processes not-ours"
+    ),
+    Exit.NOT_FOUND: "workspace-not-found no-workspace several-workspaces rebooted not-running",
+    Exit.NOT_TRUSTED: "not-trusted",
+    Exit.TUNNEL: "local-port-taken forwarding-refused tunnel-failed",
+    Exit.SOME_FAILED: "some-hosts-failed",
+    Exit.INTERRUPTED: "interrupted",
+    Exit.TERMINATED: "terminated",
+}
+
+EXIT_OF: dict[str, Exit] = {
+    code: exit_ for exit_, codes in _CODES.items() for code in codes.split()
+}
+"""Error code → exit code."""
+
+
+class GpuwsError(Exception):
+    """A failure that is told to the user: what, where, and the next command to type.
+
+    ``code`` is stable and listed in EXIT_OF; ``stage`` is where in the journey it happened;
+    ``detail`` is longer text (a log's last lines) that came from elsewhere and is untrusted.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        stage: str = "",
+        detail: str = "",
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.exit = EXIT_OF[code]
+        self.message = message
+        self.hint = hint
+        self.stage = stage
+        self.detail = detail
+        self.retryable = retryable

@@ -1,0 +1,40 @@
+# shellcheck shell=sh
+# Sent in front of every script. POSIX sh; answers are "key<TAB>value" lines on stdout.
+# Every script is one main() { ... } and ends in: main "$@" </dev/null
+set -eu
+umask 077
+LC_ALL=C
+export LC_ALL
+unalias -a 2>/dev/null || :
+NL='
+'
+
+# say KEY VALUE: one answer. A newline in the value becomes a space.
+say() {
+  case $2 in
+  *"$NL"*) printf '%s\t%s\n' "$1" "$(printf %s "$2" | tr '\n' ' ')" ;;
+  *) printf '%s\t%s\n' "$1" "$2" ;;
+  esac
+}
+
+# die CODE MESSAGE [HINT]: a refusal; CODE is one of errors.py.
+die() {
+  printf 'die\t%s\t%s\t%s\n' "$1" "$2" "${3:-}"
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# limited SECONDS COMMAND...: with a deadline where the host has timeout(1).
+limited() {
+  if have timeout; then timeout "$@"; else shift && "$@"; fi
+}
+
+# write FILE MODE TEXT: replace a file in one step; the text is written as it is.
+write() {
+  w_tmp=$1.tmp.$$
+  if ! { printf %s "$3" >"$w_tmp" && chmod "$2" "$w_tmp" && mv -f "$w_tmp" "$1"; } 2>/dev/null; then
+    rm -f "$w_tmp"
+    die read-only "cannot write $1" "df -h, df -i, and the quota of that folder say why"
+  fi
+}

@@ -1,0 +1,77 @@
+"""Scripts on the wire: composed from package files, quoted, framed by a random sentinel."""
+
+from __future__ import annotations
+
+import shlex
+from functools import cache
+from importlib import resources
+
+from gpuws.errors import EXIT_OF, GpuwsError
+from gpuws.plan.ports import Reply, Script
+
+REMOTE_COMMAND = "exec /bin/sh -s"
+"""The only thing the login shell ever sees; bash, dash, zsh, fish and tcsh agree on it."""
+
+
+@cache
+def script(package: str, *names: str) -> Script:
+    """lib.sh plus the named files of a package, e.g. ``script("gpuws.engines", "start.sh")``.
+
+    A name may be "other.package:file.sh"; fragments come first, the main file last.
+    """
+    parts = [_read("gpuws.host", "lib.sh")]
+    for name in names:
+        owner, _, file = name.rpartition(":")
+        parts.append(_read(owner or package, file))
+    return Script(names[-1], "".join(parts))
+
+
+def _read(package: str, name: str) -> str:
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def frame(program: Script, args: tuple[str, ...], sentinel: str) -> bytes:
+    """The bytes for stdin of ``/bin/sh -s``: the framed script in a subshell."""
+    quoted = " ".join(shlex.quote(arg) for arg in args)
+    text = (
+        f"printf '\\n%s begin\\n' {sentinel}\n"
+        f"set -- {quoted}\n(\n{program.text}\n)\n"
+        f"printf '\\n%s end %d\\n' {sentinel} $?\nexit 0\n"
+    )
+    return text.encode()
+
+
+def unframe(out: bytes, sentinel: str, err: bytes = b"") -> Reply | None:
+    """The reply between the sentinels, or None where the closing one never came."""
+    mark = sentinel.encode()
+    _, opened, rest = out.partition(b"\n" + mark + b" begin\n")
+    body, closed, status = rest.rpartition(b"\n" + mark + b" end ")
+    if not opened or not closed:
+        return None
+    word = status.split(b"\n", 1)[0].strip()
+    if not word.isdigit() or len(word) > 3:
+        return None
+    return Reply(body.decode("utf-8", "replace"), int(word), err.decode("utf-8", "replace"))
+
+
+def fields(reply: Reply, stage: str = "") -> dict[str, list[str]]:
+    """``key<TAB>value`` lines as lists by key. A ``die`` line becomes the error it names."""
+    answers: dict[str, list[str]] = {}
+    for line in reply.out.split("\n"):
+        key, tab, value = line.partition("\t")
+        if tab:
+            answers.setdefault(key, []).append(value)
+    if "die" in answers:
+        code, _, rest = answers["die"][-1].partition("\t")
+        message, _, hint = rest.partition("\t")
+        known = code if code in EXIT_OF else "remote-shell"
+        raise GpuwsError(known, message, hint=hint, stage=stage, detail=reply.err[-4000:])
+    if reply.status != 0:
+        raise GpuwsError(
+            "remote-shell",
+            f"a step on the host ended with status {reply.status}",
+            hint="run again with -vv to see each step",
+            stage=stage,
+            detail=(reply.err or reply.out)[-4000:],
+        )
+    return answers

@@ -1,0 +1,210 @@
+"""The words of gpuws as frozen values. Nothing here acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Secret(str):
+    """Text that never shows itself: ``repr`` is dots. Use ``reveal`` where it must leave."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Secret(•••)"
+
+    def reveal(self) -> str:
+        return str.__str__(self)
+
+
+# --- how a host is reached -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What ``ssh HOST`` would do, as resolved values."""
+
+    alias: str
+    hostname: str
+    port: int
+    user: str
+    identity_files: tuple[str, ...] = ()
+    certificate_files: tuple[str, ...] = ()
+    identities_only: bool = False
+    identity_agent: str | None = None  # socket path; None: SSH_AUTH_SOCK; "none": no agent
+    host_key_alias: str | None = None
+    user_known_hosts: tuple[str, ...] = ()
+    global_known_hosts: tuple[str, ...] = ()
+    strict_host_key_checking: str = "ask"  # yes | ask | accept-new
+    proxy_jump: tuple[str, ...] = ()  # each "[user@]host[:port]", first hop first
+    proxy_command: str | None = None  # tokens expanded
+    connect_timeout: float = 15.0  # seconds
+    address_family: str = "any"  # any | inet | inet6
+    bind_address: str | None = None
+    pubkey: bool = True
+    password: bool = True
+    keyboard_interactive: bool = True
+    alive_interval: float = 15.0  # seconds between liveness pings
+    alive_count: int = 3
+    ssh_config: str | None = None  # the file given with -F
+    notes: tuple[str, ...] = ()  # what the profile asks for and gpuws ignores
+
+
+@dataclass(frozen=True)
+class HostEntry:
+    """One entry of hosts.yaml. ``None`` and empty mean: not set."""
+
+    name: str
+    ssh: str | None = None  # alias or user@host[:port]; default: the entry's name
+    port: int | None = None
+    root: str | None = None  # folder on the host; "~" allowed
+    environment: str | None = None  # environment file on the laptop
+    use_env: str | None = None
+    dir: str | None = None  # project folder on the host
+    gpus: str | None = None
+    local_port: int | None = None
+    prologue: tuple[str, ...] = ()
+    env: Pairs = ()
+    pass_env: tuple[str, ...] = ()
+    cache_dir: str | None = None
+    channels: tuple[str, ...] = ()
+    pip_index: str | None = None
+    login_env: bool = False
+    where: str = ""  # "file:line" for messages
+
+
+# --- what the user declares --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """An environment as declared, parsed and checked.
+
+    ``kind`` is "conda" when at least one package needs conda, else "pip" (a file with only python,
+    pip and a pip section, a requirements.txt, a pyproject.toml: uv or venv can build it).
+    """
+
+    source: str  # the file, as shown to the user
+    kind: str  # conda | pip
+    name: str | None = None
+    channels: tuple[str, ...] = ()
+    conda: tuple[str, ...] = ()  # match specs as written, without the pip section
+    pip: tuple[str, ...] = ()  # requirement lines as written, "-r x" kept
+    pip_files: Pairs = ()  # (name used in "-r name", text) of every file that is referred to
+    variables: Pairs = ()
+    python: str | None = None  # PEP 440 specifier such as "==3.11.*" or ">=3.10"; None: any
+    notes: tuple[str, ...] = ()  # e.g. "prefix: is ignored"
+    foreign: str | None = None  # "Windows" or "macOS" when it is an export with builds from there
+
+
+# --- what the host is ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An executable found on the host."""
+
+    name: str  # tmux, conda, mamba, micromamba, uv, python3.11 …
+    path: str
+    version: str = ""  # as the tool prints it; "" where asking is slow
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One line of nvidia-smi. Memory in MiB, utilisation in percent; -1 where unknown."""
+
+    index: int
+    uuid: str
+    name: str
+    memory_total: int
+    memory_used: int
+    utilisation: int
+    users: tuple[str, ...] = ()  # login names that have a process on it
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """The probe's answer, strictly parsed."""
+
+    system: str  # Linux
+    machine: str  # x86_64
+    user: str
+    uid: int
+    home: str
+    shell: str
+    node: str
+    boot_id: str
+    now: int  # the host's clock, seconds since the epoch
+    root: str  # absolute root folder of gpuws on this host
+    root_writable: bool
+    root_filesystem: str  # ext2/ext3, nfs, tmpfs …
+    disk_free_mb: int
+    glibc: str = ""
+    run_base: str = ""  # local 0700 folder for sockets, "" if none was found
+    tools: tuple[Tool, ...] = ()
+    pythons: tuple[Tool, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    driver: str = ""
+    cuda: str = ""
+    slurm: bool = False
+    settings: tuple[str, ...] = ()  # the host's own .condarc, pip.conf and proxy variables, by name
+    environments: tuple[str, ...] = ()  # conda environments that exist on the host (paths)
+    prefixes: tuple[str, ...] = ()  # hashes under <root>/envs whose marker is complete
+    workspaces: tuple[Workspace, ...] = ()
+
+    def tool(self, *names: str) -> Tool | None:
+        """The first of these tools that the host has."""
+        found = {tool.name: tool for tool in self.tools}
+        return next((found[name] for name in names if name in found), None)
+
+
+# --- what runs ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A small text file in the workspace's folder. ``path`` is relative to it."""
+
+    path: str
+    text: str
+    mode: int = 0o600
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a service becomes: argv, environment, files. Run by an engine's supervisor."""
+
+    argv: tuple[str, ...]
+    env: Pairs = ()
+    unset: tuple[str, ...] = ()
+    files: tuple[RemoteFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a forward ends on the host: a Unix socket, or loopback TCP when ``socket`` is empty."""
+
+    socket: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    def __str__(self) -> str:
+        return self.socket or f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """``workspace.json`` of the host plus what the engine says now. ``raw`` keeps unknown keys."""
+
+    name: str
+    state: str  # running | starting | building | stopped | crashed | rebooted
+    raw: dict[str, Any] = field(default_factory=dict)
+    since: int = 0
+    target: Target | None = None
+
+    def get(self, key: str, default: str = "") -> str:
+        value = self.raw.get(key, default)
+        return value if isinstance(value, str) else default

@@ -1,0 +1,103 @@
+"""The ports: what journeys, engines and environments may ask of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gpuws.plan.model import Profile, Target
+
+
+@dataclass(frozen=True)
+class Script:
+    """A POSIX sh program made of package files (lib.sh first), sent on stdin, never templated."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a script printed between its sentinels, and its exit status. Untrusted text."""
+
+    out: str
+    status: int
+    err: str = ""
+
+
+class Stream(Protocol):
+    """A byte stream to a target on the host, with half-close."""
+
+    def recv(self, size: int, /) -> bytes: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def shutdown_write(self) -> None: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class Process(Protocol):
+    """A command on the host whose streams are ours (exec, shell, logs -f)."""
+
+    def send(self, data: bytes) -> None: ...
+    def send_eof(self) -> None: ...
+    def resize(self, columns: int, rows: int) -> None: ...
+    def pump(self, out: Callable[[bytes], None], err: Callable[[bytes], None]) -> int:
+        """Deliver output until the end; the exit status (128+n for a signal)."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Host(Protocol):
+    """One authenticated connection. Each call is at least one round trip and is counted."""
+
+    profile: Profile
+
+    @property
+    def calls(self) -> int: ...
+
+    def run(
+        self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20
+    ) -> Reply: ...
+
+    def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
+        """Write ``path`` atomically (a temporary name beside it, then rename)."""
+        ...
+
+    def open_stream(self, target: Target, timeout: float = 10.0) -> Stream: ...
+
+    def open_process(
+        self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
+    ) -> Process:
+        """Start a script whose stdin and stdout stay open. ``pty`` is (columns, rows)."""
+        ...
+
+    def alive(self) -> bool: ...
+    def last_heard(self) -> float:
+        """time.monotonic() of the last byte or ping answer from the host."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Progress(Protocol):
+    """Where a journey says what it does."""
+
+    def stage(self, name: str, detail: str = "") -> None: ...
+    def line(self, text: str) -> None:
+        """The latest line of the stage's own progress; it may replace the one before."""
+        ...
+
+    def note(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
+
+
+class Ask(Protocol):
+    """Questions to the person. Each raises GpuwsError("prompt-needed") when nobody can answer."""
+
+    def secret(self, prompt: str) -> str: ...
+    def text(self, prompt: str) -> str: ...
+    def confirm(self, question: str, *, flag: str) -> bool:
+        """A yes/no question, default no; ``flag`` is the option that answers it in scripts."""
+        ...

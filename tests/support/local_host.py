@@ -1,0 +1,104 @@
+"""A Host over /bin/sh on this machine: the same scripts and framing, without SSH."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from gpuws.host.script import frame, unframe
+from gpuws.plan.model import Profile, Target
+from gpuws.plan.ports import Process, Reply, Script, Stream
+
+
+class LocalStream:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def recv(self, size: int, /) -> bytes:
+        return self._sock.recv(size)
+
+    def sendall(self, data: bytes, /) -> None:
+        self._sock.sendall(data)
+
+    def shutdown_write(self) -> None:
+        self._sock.shutdown(socket.SHUT_WR)
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        self._sock.settimeout(seconds)
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class LocalHost:
+    """Runs scripts with ``shell -s`` under ``home``; ``env`` replaces the environment."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        shell: tuple[str, ...] = ("/bin/sh",),
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self.profile = Profile("local", "127.0.0.1", 22, "me")
+        self._home = home
+        self._shell = shell
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "USER": "me", **(env or {})}
+        self._calls = 0
+
+    @property
+    def calls(self) -> int:
+        return self._calls
+
+    def run(self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20) -> Reply:
+        self._calls += 1
+        sentinel = secrets.token_hex(16)
+        done = subprocess.run(
+            [*self._shell, "-s"],
+            input=frame(script, args, sentinel),
+            capture_output=True,
+            timeout=timeout,
+            cwd=self._home,
+            env=self._env,
+        )
+        reply = unframe(done.stdout[: cap + 200], sentinel, done.stderr)
+        assert reply is not None, (done.stdout, done.stderr)
+        return reply
+
+    def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
+        self._calls += 1
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".part")
+        temporary.write_bytes(data)
+        temporary.chmod(mode)
+        temporary.rename(target)
+
+    def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
+        self._calls += 1
+        if target.socket:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.settimeout(timeout)
+            sock.connect(target.socket)
+        else:
+            sock = socket.create_connection((target.host, target.port), timeout)
+        sock.settimeout(None)
+        return LocalStream(sock)
+
+    def open_process(
+        self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
+    ) -> Process:
+        raise NotImplementedError("terminals need a real host")
+
+    def alive(self) -> bool:
+        return True
+
+    def last_heard(self) -> float:
+        return time.monotonic()
+
+    def close(self) -> None:
+        return None
