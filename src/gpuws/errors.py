@@ -49,7 +49,7 @@ _CODES: dict[Exit, str] = {
         "pip-failed python-not-found build-interrupted environment-not-found terms-of-service "
         "health-check-failed foreign-export"
     ),
-    Exit.JUPYTER: "jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours",
+    Exit.JUPYTER: ("jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours jupyter-open"),
     Exit.CONFLICT: (
         "locked other-folder other-settings newer-workspace kernels-busy others-processes not-ours"
     ),

@@ -110,6 +110,16 @@ class Tool:
     name: str  # tmux, conda, mamba, micromamba, uv, python3.11 …
     path: str
     version: str = ""  # as the tool prints it; "" where asking is slow
+    features: tuple[str, ...] = ()  # of a Python: "venv", "ensurepip"
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    """A compute process on a card. ``user`` is "?" where the host hides it; memory in MiB."""
+
+    pid: int
+    user: str
+    memory: int = -1
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,16 @@ class Gpu:
     memory_used: int
     utilisation: int
     users: tuple[str, ...] = ()  # login names that have a process on it
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quota:
+    """The user's own limit on a filesystem, in MiB; 0 where there is none."""
+
+    filesystem: str
+    used_mb: int
+    limit_mb: int
 
 
 @dataclass(frozen=True)
@@ -154,6 +174,24 @@ class HostFacts:
     environments: tuple[str, ...] = ()  # conda environments that exist on the host (paths)
     prefixes: tuple[str, ...] = ()  # hashes under <root>/envs whose marker is complete
     workspaces: tuple[Workspace, ...] = ()
+    boot_time: int = 0  # seconds since the epoch, by the host's clock; 0: unknown
+    inodes_free: int = -1  # on the root's filesystem; -1: unknown
+    musl: bool = False
+    run_base_exists: bool = False
+    root_state: str = "absent"  # absent | private | open | foreign | link | file
+    home_writable: bool = True
+    home_filesystem: str = ""
+    linger: bool | None = None  # None: the host has no systemd-logind
+    kill_user_processes: bool = False  # logind ends what a login leaves behind
+    tmp_noexec: tuple[str, ...] = ()  # of /tmp, /var/tmp, /dev/shm
+    quotas: tuple[Quota, ...] = ()
+    gpu_error: str = ""  # what nvidia-smi said instead of an answer
+    builds: Pairs = ()  # (environment hash, the word in its state file)
+    current: Pairs = ()  # (environment name, hash that <root>/envs/<name> links to)
+    path: str = ""  # PATH that the tools were looked up with, when a prologue or a login set it
+    prologue_error: str = ""
+    unanswered: tuple[str, ...] = ()  # parts of the probe that ran into their deadline
+    doubts: tuple[str, ...] = ()  # keys whose value was absurd and is not believed
 
     def tool(self, *names: str) -> Tool | None:
         """The first of these tools that the host has."""
@@ -181,6 +219,8 @@ class Launch:
     env: Pairs = ()
     unset: tuple[str, ...] = ()
     files: tuple[RemoteFile, ...] = ()
+    cwd: str = ""  # where it runs; "" is the project's folder
+    overrides: tuple[str, ...] = ()  # settings of the user's own that it puts aside
 
 
 @dataclass(frozen=True)

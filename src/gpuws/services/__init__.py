@@ -1,0 +1,1 @@
+"""What runs: a service becomes a Launch. Pure."""

@@ -1,0 +1,174 @@
+"""From the command line's words to requests: host entry, environment file, who asks."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpuws import places
+from gpuws.errors import GpuwsError
+from gpuws.options import Options
+from gpuws.plan.model import EnvironmentSpec, HostEntry
+from gpuws.plan.requests import Caller, Reach, UpRequest
+from gpuws.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def split(host: str) -> tuple[str, str | None]:
+    """HOST or HOST/NAME."""
+    if host.startswith("ssh://") or "/" not in host:
+        return host, None
+    name, _, workspace = host.partition("/")
+    return name, workspace or None
+
+
+def reach(host: str, options: Options, warn: Callable[[str], None]) -> Reach:
+    """The host's entry of hosts.yaml, or an empty one; the profile is resolved later."""
+    entry = _entries(options, warn).get(host) or HostEntry(host)
+    config = str(Path(options.ssh_config).absolute()) if options.ssh_config else None
+    return Reach(host, entry, config, options.port, options.accept_new, options.timeout)
+
+
+def _entries(options: Options, warn: Callable[[str], None]) -> dict[str, HostEntry]:
+    path = Path(options.hosts) if options.hosts else places.config() / "hosts.yaml"
+    if not options.hosts and not path.exists():
+        return {}
+    from gpuws.config.hosts import load_hosts
+
+    entries, problems = load_hosts(path)
+    if problems and options.hosts and not entries:
+        raise problems[0]
+    for problem in problems:
+        warn(problem.message)
+    return entries
+
+
+def target(
+    host: str | None, options: Options, warn: Callable[[str], None]
+) -> tuple[Reach, str | None]:
+    """The workspace that is meant; without a HOST the only one or the last one used."""
+    if host:
+        name, workspace = split(host)
+        return reach(name, options, warn), workspace
+    known = Records().all()
+    if not known:
+        raise GpuwsError(
+            "no-workspace",
+            "this laptop knows no workspace yet",
+            hint="name the host: `gpuws attach HOST`",
+        )
+    last = known[0]
+    found = reach(last.host, options, warn)
+    if last.ssh_config and not options.ssh_config:
+        found = Reach(
+            found.host,
+            found.entry,
+            last.ssh_config,
+            options.port or last.port,
+            found.accept_new,
+            found.timeout,
+        )
+    return found, last.name
+
+
+def caller() -> Caller:
+    try:
+        person = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        person = "unknown"
+    return Caller(person, socket.gethostname(), str(Path.cwd()))
+
+
+def up_request(
+    host: str,
+    options: Options,
+    warn: Callable[[str], None],
+    *,
+    file: str | None,
+    name: str | None,
+    use_env: str | None,
+    confirm_foreign: Callable[[EnvironmentSpec], bool],
+    **settings: object,
+) -> UpRequest:
+    """Reads and checks every local file before anything goes over the wire."""
+    from gpuws.plan.naming import workspace_name
+
+    found = reach(split(host)[0], options, warn)
+    name = name or split(host)[1]
+    use_env = use_env or (None if file else found.entry.use_env)
+    spec = None if use_env else _spec(file or found.entry.environment)
+    if spec and spec.foreign:
+        spec = _without_builds(spec, confirm_foreign)
+    folder = _folder(file)
+    chosen, source = workspace_name(name, spec.name if spec else None, folder.name)
+    secret = tuple((key, os.environ[key]) for key in found.entry.pass_env if key in os.environ)
+    missing = tuple(key for key in found.entry.pass_env if key not in os.environ)
+    commit, dirty = _git(folder)
+    who = caller()
+    return UpRequest(
+        reach=found,
+        caller=Caller(who.person, who.laptop, str(folder)),
+        name=chosen,
+        name_source=source,
+        spec=spec,
+        use_env=use_env,
+        secret_env=secret,
+        missing_env=missing,
+        git_commit=commit,
+        git_dirty=dirty,
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def _folder(file: str | None) -> Path:
+    """The project's folder: the environment file's where one is named, else the current one."""
+    return Path(file).absolute().parent if file else Path.cwd()
+
+
+def _spec(file: str | None) -> EnvironmentSpec | None:
+    from gpuws.config.environment import find_environment, load_environment
+
+    path = Path(file).expanduser() if file else find_environment(Path.cwd())
+    return load_environment(path) if path else None
+
+
+def _without_builds(
+    spec: EnvironmentSpec, confirm: Callable[[EnvironmentSpec], bool]
+) -> EnvironmentSpec:
+    from gpuws.config.environment import without_builds
+
+    if not confirm(spec):
+        raise GpuwsError(
+            "foreign-export",
+            f"{spec.source} is an export from {spec.foreign}: its builds do not exist for Linux",
+            hint="`conda env export --from-history` there writes a file that travels; "
+            "or answer yes to use it without builds",
+        )
+    return without_builds(spec)
+
+
+def _git(folder: Path) -> tuple[str, bool]:
+    """(commit, dirty) of the project folder, ("", False) outside a repository."""
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return "", False
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+    except (OSError, subprocess.TimeoutExpired):
+        return "", False

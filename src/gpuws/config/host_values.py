@@ -1,0 +1,183 @@
+"""The value of each key of hosts.yaml: how it is read and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import AddressValueError, IPv6Address
+
+from gpuws.config.conda_specs import checked_channel
+from gpuws.config.source import quoted
+from gpuws.config.variables import checked_variable
+from gpuws.config.yaml_file import Items, Node, Scalar, describe
+
+# Readers raise ValueError with "message" or "message, newline, hint"; the caller adds the place.
+Reader = Callable[[Node], object]
+
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*(\\[A-Za-z0-9_.+@-]+)?\$?")  # DOMAIN\user too
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
+_TARGET = re.compile(
+    r"(?:(?P<user>.+)@)?(?P<host>\[[^\[\]@]+\]|[^:\[\]@]+|[^\[\]@]*:[^\[\]@]*:[^\[\]@]*)"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+_ENV_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
+
+
+def host_name(text: str) -> str:
+    """The name of an entry, as typed after ``gpuws up``. Raises ValueError."""
+    if _HOST.fullmatch(text):
+        return text
+    raise ValueError(f"{quoted(text)} cannot name a host: letters, digits, '.', '_' and '-' only")
+
+
+def ssh_target(text: str) -> str:
+    """An alias of the ssh configuration, or [user@]host[:port]. Raises ValueError."""
+    found = _TARGET.fullmatch(text)
+    good = (
+        found
+        and (found["user"] is None or _USER.fullmatch(found["user"]))
+        and _is_host(found["host"])
+        and (found["port"] is None or 0 < int(found["port"]) < 65536)
+    )
+    if not good:
+        raise ValueError(f"{quoted(text)} is neither an ssh alias nor [user@]host[:port]")
+    return text
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return bool(_HOST.fullmatch(text))
+    address, _, zone = text.strip("[]").partition("%")
+    try:
+        IPv6Address(address)
+    except (AddressValueError, ValueError):
+        return False
+    return bool(re.fullmatch(r"[A-Za-z0-9_.-]{0,15}", zone))
+
+
+# --- readers ---------------------------------------------------------------------------------
+
+
+def _scalar(node: Node) -> str:
+    if not isinstance(node, Scalar):
+        raise ValueError(f"one value, not {describe(node)}")
+    if node.sort == "nothing":
+        raise ValueError("a value is missing")
+    return node.text
+
+
+def _text(node: Node) -> str:
+    text = _scalar(node)
+    if isinstance(node, Scalar) and node.sort == "boolean":
+        raise ValueError(f"YAML reads {text} as yes/no, not as text\nquote it: '{text}'")
+    if not text.strip():
+        raise ValueError("the text is empty")
+    if "\n" in text:
+        raise ValueError("the text goes over several lines")
+    return text
+
+
+def _ssh(node: Node) -> str:
+    return ssh_target(_text(node))
+
+
+def _number(lowest: int) -> Reader:
+    def read(node: Node) -> int:
+        text = _scalar(node)
+        if re.fullmatch(r"[1-9][0-9]{0,4}", text) and lowest <= int(text) <= 65535:
+            return int(text)
+        raise ValueError(f"{quoted(text)} is no port from {lowest} to 65535")
+
+    return read
+
+
+def _remote_folder(node: Node) -> str:
+    text = _text(node)
+    if not re.match(r"/|~(/|$)", text):
+        raise ValueError(f"{quoted(text)} must begin with '/' or '~/'")
+    if re.search(r"[$`]", text):
+        raise ValueError("variables are not filled in here\nwrite the folder out")
+    if ".." in text.split("/"):
+        raise ValueError("'..' is not allowed in it")
+    return text
+
+
+def _local_file(node: Node) -> str:
+    text = _text(node)
+    if text.startswith("-"):
+        raise ValueError("a file cannot begin with '-'\nwrite ./ before it")
+    return text
+
+
+def _use_env(node: Node) -> str:
+    text = _text(node)
+    if text.startswith(("/", "~/")):
+        return _remote_folder(node)
+    if not _ENV_NAME.fullmatch(text):
+        raise ValueError(f"{quoted(text)} is neither an environment's name nor its folder")
+    return text
+
+
+def _gpus(node: Node) -> str:
+    if isinstance(node, Items):
+        text = ",".join(_scalar(each) for each in node.values) + ","
+    else:
+        text = _scalar(node).replace(" ", "")
+    if text == "none" or re.fullmatch(r"[1-9][0-9]{0,2}|([0-9]{1,3},)+([0-9]{1,3})?", text):
+        return text
+    hint = "2: the two least busy; '0,2' or '0,': these cards; none: no card"
+    raise ValueError(f"{quoted(text)} is neither a count, nor cards, nor none\n{hint}")
+
+
+def _listed(node: Node) -> tuple[Node, ...]:
+    """A list's values; one value alone counts as a list of one."""
+    return node.values if isinstance(node, Items) else (node,)
+
+
+def _prologue(node: Node) -> tuple[str, ...]:
+    lines = tuple(_scalar(each).rstrip() for each in _listed(node))
+    if not all(lines):
+        raise ValueError("a command is missing")
+    return lines
+
+
+def _pass_env(node: Node) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(checked_variable(_scalar(each)) for each in _listed(node)))
+
+
+def _channels(node: Node) -> tuple[str, ...]:
+    return tuple(checked_channel(_text(each)) for each in _listed(node))
+
+
+def _pip_index(node: Node) -> str:
+    text = _text(node)
+    # No message repeats it: it may hold a password.
+    if not re.fullmatch(r"(https?://|file:///)[^\s\"'`\\<>;|]+", text) or not text.isascii():
+        raise ValueError("a URL is needed that begins with https://, http:// or file:///")
+    return text
+
+
+def _yes_or_no(node: Node) -> bool:
+    text = _scalar(node)
+    if not isinstance(node, Scalar) or node.sort != "boolean":
+        raise ValueError(f"true or false, without quotes, not {quoted(text)}")
+    return text.lower() in ("true", "yes", "on")
+
+
+READERS: dict[str, Reader] = {
+    "ssh": _ssh,
+    "port": _number(1),
+    "root": _remote_folder,
+    "environment": _local_file,
+    "use_env": _use_env,
+    "dir": _remote_folder,
+    "gpus": _gpus,
+    "local_port": _number(1024),
+    "prologue": _prologue,
+    "pass_env": _pass_env,
+    "cache_dir": _remote_folder,
+    "channels": _channels,
+    "pip_index": _pip_index,
+    "login_env": _yes_or_no,
+}
+"""Key of hosts.yaml → its reader; ``env`` is read by checked_variables."""

@@ -1,0 +1,59 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # gpuws_* are set by env.sh
+# enter.sh FOLDER exec COMMAND...  a command in the workspace's environment, on our own streams
+# enter.sh FOLDER shell            a terminal in it; inside the session's tmux where it has one
+# enter.sh FOLDER inside           what runs in such a tmux window
+
+refuse() {
+  printf 'gpuws: %s\n' "$1" >&2
+  exit 255
+}
+
+# The user's own rc file may put another environment in front again (conda's base does).
+terminal() {
+  GPUWS_PREFIX=$gpuws_prefix
+  export GPUWS_PREFIX
+  shell=${SHELL:-/bin/sh}
+  # shellcheck disable=SC2016 # fish reads it
+  case $shell in
+  */bash) exec "$shell" --rcfile "$folder/bin/terminal.bash" -i ;;
+  */fish) exec "$shell" -i -C 'set -gx PATH "$GPUWS_PREFIX/bin" $PATH' ;;
+  *) exec "$shell" -i ;;
+  esac
+}
+
+# in_tmux: the first terminal of this session that nobody looks at, or a new one.
+in_tmux() {
+  number=1
+  while [ "$(tmux -S "$1" display-message -p -t "=shell-$number:" '#{session_attached}' \
+    2>/dev/null || echo 0)" != 0 ]; do
+    number=$((number + 1))
+  done
+  if tmux -S "$1" has-session -t "=shell-$number" 2>/dev/null; then
+    exec tmux -S "$1" attach-session -t "=shell-$number"
+  fi
+  unset TMUX || :
+  quoted=$(printf %s "$folder" | sed "s/'/'\\\\''/g")
+  exec tmux -S "$1" new-session -s "shell-$number" \
+    "SHELL='${SHELL:-/bin/sh}' exec /bin/sh '$quoted'/bin/enter-*.sh '$quoted' inside"
+}
+
+main() {
+  folder=$1 mode=$2
+  shift 2
+  [ -O "$folder/env.sh" ] || refuse "the workspace is not running; gpuws up starts it"
+  gpuws_run='' gpuws_dir=''
+  # shellcheck source=/dev/null
+  . "$folder/env.sh"
+  if [ "$mode" = shell ] && [ -S "$gpuws_run/tmux.sock" ] && have tmux; then
+    unset LC_ALL || :
+    in_tmux "$gpuws_run/tmux.sock"
+  fi
+  settle "$folder"
+  cd -- "$gpuws_dir" || refuse "there is no folder $gpuws_dir on the host"
+  set +eu
+  [ "$mode" = exec ] || terminal
+  exec "$@"
+}
+
+main "$@"

@@ -1,0 +1,58 @@
+# shellcheck shell=sh
+# Folders of ours: own, not links, 0700. Nothing is written through anybody else's.
+
+# private_folder PATH: make it, or refuse it.
+private_folder() {
+  [ ! -L "$1" ] || die root-not-private "$1 is a link" "name the folder it points to with root: in hosts.yaml"
+  if [ ! -d "$1" ]; then
+    mkdir -p -- "$1" 2>/dev/null || die no-root-folder "cannot make the folder $1" \
+      "df -h says whether the disk is full; root: in hosts.yaml names another place"
+    chmod 700 "$1"
+  fi
+  look_ours "$1" || die root-not-private "$1 belongs to somebody else" \
+    "name a folder of your own with root: in hosts.yaml"
+  is_private "$1" || chmod 700 "$1"
+}
+
+# shellcheck disable=SC2012 # modes, where there is no stat
+is_private() { case $(ls -ld "$1") in d???------*) ;; *) return 1 ;; esac }
+
+# root_folder PATH: it may have been there before us (a volume), but nobody else may write in it.
+root_folder() {
+  if [ ! -d "$1" ] && [ ! -L "$1" ]; then private_folder "$1"; fi
+  if [ -L "$1" ] || ! look_ours "$1"; then
+    die root-not-private "$1 is a link, or belongs to somebody else" \
+      "name a folder of your own with root: in hosts.yaml"
+  fi
+  # shellcheck disable=SC2012 # modes, where there is no stat
+  case $(ls -ld "$1") in
+  d????w* | d???????w*) die root-not-private "others can write in $1" "chmod go-w '$1' on the host" ;;
+  esac
+  [ -e "$1/.gpuws-root" ] || : >"$1/.gpuws-root"
+}
+
+# known_run RUN FOLDER: a socket folder that start.sh made for this very workspace. What
+# workspace.json names is not believed otherwise: nothing is removed or ended there.
+known_run() {
+  case ${1##*/} in w-????????) ;; *) return 1 ;; esac
+  case $1 in /*[!/]/w-????????) ;; *) return 1 ;; esac
+  look_ours "$1" && is_private "$1" && [ "$(look_line "$1/workspace")" = "$2" ]
+}
+
+# known_workspace ROOT NAME: sets folder, or refuses.
+known_workspace() {
+  case $2 in '' | .* | *[!A-Za-z0-9._-]*) die bad-name "no workspace can be called $2" ;; esac
+  [ -f "$1/.gpuws-root" ] || die no-workspace "there is nothing of gpuws in $1"
+  folder=$1/workspaces/$2
+  [ -e "$folder" ] || [ -L "$folder" ] || die workspace-not-found "there is no workspace $2 in $1"
+  if [ -L "$1/workspaces" ] || ! look_ours "$folder"; then
+    die not-ours "$folder is a link, or not yours; gpuws touches nothing in it"
+  fi
+}
+
+# remove_run RUN UNIT: the files that the engines and Jupyter make there, then the folder.
+remove_run() {
+  rm -f "$1/jupyter.sock" "$1/tmux.sock" "$1/tmux.pid" "$1/tmux.err" "$1/${1##*/}.pid" \
+    "$1/${1##*/}.new" "$1/workspace"
+  rmdir "$1" 2>/dev/null || :
+}

@@ -1,0 +1,121 @@
+# shellcheck shell=sh
+# What lives under a root. Asked of the kernel: a session lives while its supervisor's process does,
+# known by its number, the time it began and the boot. workspace.json is never believed for that.
+
+# look_workspaces ROOT: one line for each workspace:
+# workspace<TAB>NAME<TAB>STATE<TAB>SINCE<TAB>TARGET<TAB>JSON
+look_workspaces() {
+  [ ! -L "$1/workspaces" ] || return 0
+  for look_folder in "$1"/workspaces/*/; do
+    look_folder=${look_folder%/}
+    ! look_ours "$look_folder" || look_one "$look_folder"
+  done
+}
+
+# look_ours FOLDER: a folder of this user's, not a link to one.
+look_ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
+
+# look_one FOLDER: sets look_state, look_since, look_target and says the line.
+look_one() {
+  look_target=- look_since=0 look_state=''
+  look_json=$(look_line "$1/workspace.json")
+  [ -n "$look_json" ] || return 0
+  look_verdict "$1"
+  printf 'workspace\t%s\t%s\t%s\t%s\t%s\n' \
+    "${1##*/}" "$look_state" "$look_since" "$look_target" "$look_json"
+}
+
+look_verdict() {
+  [ -n "${look_node:-}" ] || look_here
+  set -- "$1" "$(look_value node "$look_json")" "$(look_value boot_id "$look_json")"
+  look_ended=$(look_line "$1/exit")
+  look_since=$(look_number created "$look_json")
+  if [ -n "$look_ended" ]; then
+    look_state=${look_ended%% *}
+    look_since=${look_ended##* }
+  elif [ -n "$2" ] && [ "$2" != "$look_node" ]; then
+    look_state=running # as far as this node can tell; its sockets are not here
+  elif [ -n "$3" ] && [ "$3" != "$look_boot" ]; then
+    look_state=rebooted
+    look_since=$(look_booted)
+  elif look_alive "$1/pid"; then
+    look_state=starting
+    look_answers "$1"
+  elif look_alive "$1/starter"; then
+    look_state=starting
+  else
+    look_state=crashed
+  fi
+}
+
+# look_here: sets look_node and look_boot, once.
+look_here() {
+  look_node=$(uname -n) look_boot=''
+  ! [ -r /proc/sys/kernel/random/boot_id ] || read -r look_boot </proc/sys/kernel/random/boot_id
+}
+
+# look_answers FOLDER: running, once the supervisor has seen the service answer.
+look_answers() {
+  look_words=$(look_line "$1/endpoint")
+  [ -n "$look_words" ] || return 0
+  look_state=running
+  look_target=${look_words% *}
+  look_since=${look_words##* }
+}
+
+# look_alive FILE: the process that FILE names ("PID START BOOT") is still that process.
+look_alive() {
+  look_record=$(look_line "$1")
+  case ${look_record%% *} in '' | *[!0-9]*) return 1 ;; esac
+  [ "$(look_process "${look_record%% *}")" = "$look_record" ]
+}
+
+# look_process PID: "PID START BOOT" of a process of ours; nothing for one that is gone.
+look_process() {
+  [ -O "/proc/$1" ] || return 0
+  look_stat='' look_now=''
+  read -r look_stat 2>/dev/null <"/proc/$1/stat" || return 0
+  ! [ -r /proc/sys/kernel/random/boot_id ] || read -r look_now </proc/sys/kernel/random/boot_id
+  # shellcheck disable=SC2086 # the fields after the name, which may have spaces and brackets
+  set -- "$1" ${look_stat##*)}
+  case ${2:-Z} in Z | X) return 0 ;; esac
+  printf '%s %s %s' "$1" "${21}" "$look_now"
+}
+
+# look_line FILE: the first line of a plain file of ours; nothing for a link.
+look_line() {
+  [ -f "$1" ] && [ ! -L "$1" ] && [ -r "$1" ] || return 0
+  look_text=''
+  IFS= read -r look_text 2>/dev/null <"$1" || :
+  printf '%s' "$look_text"
+}
+
+# look_value KEY JSON: a text value that needs no escapes; nothing where it has some. Inside a text
+# a quotation mark has a backslash before it, so `"key":"` can only be a key.
+look_value() {
+  case $2 in
+  *"\"$1\":\""*) look_text=${2#*"\"$1\":\""} ;;
+  *"\"$1\": \""*) look_text=${2#*"\"$1\": \""} ;;
+  *) return 0 ;;
+  esac
+  look_text=${look_text%%\"*}
+  case $look_text in *\\*) ;; *) printf '%s' "$look_text" ;; esac
+}
+
+# look_number KEY JSON: a whole number, 0 where there is none.
+look_number() {
+  case $2 in
+  *"\"$1\":"*) look_text=${2#*"\"$1\":"} ;;
+  *) look_text=0 ;;
+  esac
+  look_text=${look_text# }
+  look_text=${look_text%%[!0-9]*}
+  printf '%s' "${look_text:-0}"
+}
+
+# look_booted: when this host started, in seconds since the epoch.
+look_booted() {
+  look_up=''
+  ! [ -r /proc/uptime ] || IFS=' .' read -r look_up _ </proc/uptime
+  printf '%s' "$(($(date +%s) - ${look_up:-0}))"
+}

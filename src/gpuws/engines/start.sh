@@ -1,0 +1,150 @@
+# shellcheck shell=sh
+# start.sh ROOT NAME RUN UNIT DIR PREFIX KEYS PATIENCE SCRIPT [PATH MODE TEXT]...
+# Makes the workspace's folder, starts the session, waits until it answers or has ended.
+#   KEYS      settings of the user's own Jupyter files to look for, as "a|b|c"
+#   PATIENCE  how often to look, about 30 times a second
+#   SCRIPT    the supervisor's file, relative to the workspace's folder
+# Answers: state started|kept, overridden FILE: KEY, log LINE (when it crashed), the workspace line.
+
+make_folders() {
+  root_folder "$root"
+  private_folder "$root/workspaces"
+  private_folder "$folder"
+  for each in bin jupyter jupyter/config jupyter/data jupyter/data/kernels \
+    jupyter/data/kernels/python3 jupyter/runtime; do
+    private_folder "$folder/$each"
+  done
+  private_folder "${run%/*}"
+  private_folder "$run"
+  write "$run/workspace" 600 "$folder$NL"
+  [ -d "$dir" ] || mkdir -p -- "$dir" 2>/dev/null ||
+    die no-root-folder "cannot make the project's folder $dir" "name another one with --dir"
+}
+
+# remember_root: for attach from a laptop that knows only the host's name.
+remember_root() {
+  [ "$root" != "${HOME:-/}/gpuws" ] || return 0
+  [ ! -L "$HOME/.gpuws-root" ] && [ "$(look_line "$HOME/.gpuws-root")" != "$root" ] || return 0
+  (write "$HOME/.gpuws-root" 600 "$root$NL") >/dev/null 2>&1 ||
+    say note "$HOME cannot be written: attach needs root: $root in hosts.yaml"
+}
+
+# refuse_elsewhere: a folder on a file server is seen by several nodes, a session lives on one.
+refuse_elsewhere() {
+  # shellcheck disable=SC2154 # look.sh
+  node=$(look_value node "$look_json")
+  [ "${look_state:-}" = running ] && [ "$node" != "$(uname -n)" ] || return 0
+  die locked "the workspace runs on the node $node" "connect to $node, or \`gpuws down\` there first"
+}
+
+# clean_up: what a session that did not end well has left. Nothing else is ended: programs that
+# were kept running by \`down --keep-running\` are the user's.
+clean_up() {
+  for each in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    look_alive "$folder/service" || break
+    number=$(look_line "$folder/service")
+    if [ "$each" -gt 10 ]; then each=KILL; else each=TERM; fi
+    kill -s "$each" "${number%% *}" 2>/dev/null || :
+    sleep 0.3 2>/dev/null || sleep 1
+  done
+  rm -f "$folder/pid" "$folder/service" "$folder/endpoint" "$folder/exit" "$run/jupyter.sock"
+  rm -f "$folder"/bin/*.sh "$folder"/bin/*.bash "$folder"/jupyter/runtime/*
+}
+
+# link_environment: envs/NAME shows the environment in use, when it is one of ours.
+link_environment() {
+  case $prefix in "$root/envs/"*) ;; *) return 0 ;; esac
+  link=$root/envs/$name
+  if [ -e "$link" ] && [ ! -L "$link" ]; then
+    say note "$link is there and is not a link: left as it is"
+    return 0
+  fi
+  ln -s "${prefix##*/}" "$link.new.$$"
+  # -T is GNU's; without it, mv would move the link into the folder that the old one points to
+  mv -fT "$link.new.$$" "$link" 2>/dev/null || {
+    rm -f "$link" "$link.new.$$"
+    ln -s "${prefix##*/}" "$link"
+  }
+}
+
+# name_overridden KEYS: in which of the user's own files settings stand that are put aside.
+name_overridden() {
+  [ -n "$1" ] || return 0
+  for place in "${JUPYTER_CONFIG_DIR:-$HOME/.jupyter}" "$HOME/.local/etc/jupyter" \
+    "$prefix/etc/jupyter" /usr/local/etc/jupyter /etc/jupyter; do
+    for file in "$place"/jupyter_config.* "$place"/jupyter_server_config.* \
+      "$place"/jupyter_lab_config.* "$place"/jupyter_notebook_config.*; do
+      [ -f "$file" ] || continue
+      sed -n -E -e "s/^[[:space:]]*c\.([A-Za-z]+\.)($1)[[:space:]]*=.*/\1\2/p" \
+        -e "s/.*\"($1)\"[[:space:]]*:.*/\1/p" "$file" 2>/dev/null | sort -u |
+        while read -r key; do say overridden "$file: $key"; done
+    done
+  done
+}
+
+# wait_for_it PATIENCE: until the service answers or the session has ended.
+wait_for_it() {
+  round=0
+  while [ "$round" -lt "$1" ]; do
+    if [ -f "$folder/endpoint" ] || [ -f "$folder/exit" ]; then return 0; fi
+    round=$((round + 1))
+    [ $((round % 30)) -ne 0 ] || engine_alive "$run" "$unit" || return 0
+    sleep 0.03 2>/dev/null || {
+      sleep 1
+      round=$((round + 30))
+    }
+  done
+}
+
+tell() {
+  look_one "$folder"
+  case $look_state in
+  starting | running) return 0 ;;
+  esac
+  tail -n 30 "$folder/jupyter.log" 2>/dev/null | while IFS= read -r line; do say log "$line"; done
+}
+
+main() {
+  root=$1 name=$2 run=$3 unit=$4 dir=$5 prefix=$6 keys=$7 patience=$8 supervisor=$9
+  shift 9
+  folder=$root/workspaces/$name
+  [ -z "$prefix" ] || [ -x "$prefix/bin/python" ] ||
+    die environment-not-found "there is no Python in $prefix" "gpuws up builds it again"
+  make_folders
+  hold "$folder"
+  if [ -f "$folder/workspace.json" ]; then
+    look_one "$folder" >/dev/null
+    refuse_elsewhere
+    case $look_state in
+    running | starting)
+      say state kept
+      tell
+      return 0
+      ;;
+    esac
+  fi
+  remember_root
+  engine_stop "$run" "$unit"
+  clean_up
+  nonce=$1
+  shift
+  while [ $# -ge 3 ]; do
+    write "$folder/$1" "$2" "$3"
+    shift 3
+  done
+  link_environment
+  name_overridden "$keys"
+  write "$folder/starter" 600 "$(look_process "$$")"
+  (
+    GPUWS_SESSION=$nonce
+    export GPUWS_SESSION
+    cd "$folder" || exit
+    engine_start "$run" "$unit" "$folder/$supervisor" "$folder"
+  )
+  say state started
+  wait_for_it "$patience"
+  tell
+  rm -f "$folder/starter"
+}
+
+main "$@" </dev/null

@@ -1,0 +1,176 @@
+# shellcheck shell=sh
+# build.sh BUILD_FOLDER: make one environment. Started by an engine, so that it goes on when the
+# laptop leaves. Everything it needs lies in the folder; nothing secret is in its arguments.
+# state: running | done | failed CODE STATUS
+# shellcheck disable=SC2034 # the fragments before it read them
+
+LOG_LIMIT=1000000 # bytes; the log before it is kept as build.log.1
+
+step() { printf 'gpuws: %s\n' "$1"; }
+
+# fail CODE STATUS: end the build; the reason is what the log says.
+fail() {
+  printf '%s %s\n' "$1" "$2" >"$build/scratch/failed" 2>/dev/null || :
+  exit 1
+}
+
+# keep_log: stdin into build.log, a line at a time.
+keep_log() {
+  k_size=0
+  while IFS= read -r k_line || [ -n "$k_line" ]; do
+    k_size=$((k_size + ${#k_line} + 1))
+    if [ "$k_size" -gt "$LOG_LIMIT" ]; then
+      mv -f "$build/build.log" "$build/build.log.1" 2>/dev/null || :
+      k_size=0
+    fi
+    printf '%s\n' "$k_line" >>"$build/build.log" 2>/dev/null || :
+  done
+}
+
+# settings: what could lead a tool to another place than this prefix is taken out.
+settings() {
+  unset PYTHONPATH PYTHONHOME CONDA_PREFIX CONDA_DEFAULT_ENV CONDA_SHLVL VIRTUAL_ENV || :
+  unset PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV UV_PROJECT_ENVIRONMENT || :
+  PYTHONNOUSERSITE=1 PYTHONUNBUFFERED=1 PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
+  export PYTHONNOUSERSITE PYTHONUNBUFFERED PIP_USER PIP_DISABLE_PIP_VERSION_CHECK
+  for s_name in http_proxy https_proxy HTTP_PROXY HTTPS_PROXY no_proxy NO_PROXY all_proxy; do
+    eval "s_value=\${$s_name:-}"
+    [ -z "$s_value" ] || step "$s_name of the host is honoured"
+  done
+}
+
+# The user's own lines (module load ...): not under our strict mode, and what they say is logged.
+prologue() {
+  [ -s "$build/prologue.sh" ] || return 0
+  if ! have module; then
+    for s_file in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh; do
+      # shellcheck source=/dev/null
+      [ ! -r "$s_file" ] || { set +eu && . "$s_file" && break; }
+    done
+  fi
+  step 'prologue'
+  set +eu
+  # shellcheck source=/dev/null
+  . "$build/prologue.sh"
+  set -eu
+}
+
+# health: the tool's word is not enough; some end with 0 although a package is missing.
+health() {
+  step 'checking the environment'
+  if [ ! -s "$prefix/conda-meta/history" ] && [ ! -s "$prefix/pyvenv.cfg" ]; then
+    fail health-check-failed 1
+  fi
+  while IFS= read -r h_name; do
+    [ -n "$h_name" ] || continue
+    set -- "$prefix/conda-meta/$h_name"-*.json
+    [ -e "$1" ] || {
+      step "$h_name was asked for and is not there"
+      fail health-check-failed 1
+    }
+  done <"$build/conda-names"
+  if [ -x "$prefix/bin/python" ]; then
+    h_status=0
+    "$prefix/bin/python" -I "$build/check.py" "$order_jupyter" "$build/pip-names" || h_status=$?
+    case $h_status in
+    0) ;;
+    3) fail pip-failed 0 ;;
+    *) fail health-check-failed "$h_status" ;;
+    esac
+  elif [ "$order_jupyter" = 1 ] || [ -s "$build/pip-names" ]; then
+    step 'there is no python in the environment'
+    fail health-check-failed 1
+  fi
+}
+
+# variables: where activation looks for them.
+variables() {
+  if [ -s "$build/variables.json" ] && [ -d "$prefix/conda-meta" ]; then
+    cat "$build/variables.json" >"$prefix/conda-meta/state"
+  elif [ -s "$build/variables" ]; then
+    cat "$build/variables" >"$prefix/.gpuws-variables"
+  fi
+}
+
+# marker: written last; only a prefix that has it is ever used.
+marker() {
+  m_version=$(printf %s "$tool_version" | tr -cd '0-9A-Za-z.+-')
+  m_now=$(date +%s)
+  m_text="{\"hash\":\"$hash\",\"tool\":\"$order_tool\",\"version\":\"$m_version\""
+  m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now}$NL"
+  sync 2>/dev/null || :
+  write "$prefix/.gpuws-complete" 600 "$m_text"
+}
+
+steps() {
+  settings
+  prologue
+  case $order_tool in
+  conda | mamba | micromamba) conda_create ;;
+  uv) uv_create ;;
+  venv) venv_create ;;
+  *) fail bug 1 ;;
+  esac
+  health
+  variables
+  marker
+  step 'the environment is complete'
+}
+
+# outcome: the last word of the steps into the state file; a failed prefix gives its space back.
+outcome() {
+  trap - EXIT
+  o_text='done'
+  if [ ! -e "$prefix/.gpuws-complete" ]; then
+    o_code=environment-failed o_status=1
+    if [ -s "$build/scratch/failed" ]; then
+      read -r o_code o_status <"$build/scratch/failed" || :
+    fi
+    remove_partial "$root" "$hash" >/dev/null 2>&1 || :
+    o_text="failed $o_code $o_status"
+  fi
+  rm -rf "$build/scratch" "$build/host-env.sh"
+  (write "$build/state" 600 "$o_text") || printf %s "$o_text" >"$build/state"
+}
+
+# interrupted: by the engine, at down or at a shutdown. The children carry our name.
+interrupted() {
+  trap '' TERM HUP INT
+  printf 'build-interrupted 143\n' >"$build/scratch/failed" 2>/dev/null || :
+  for i_pid in $(leftovers "$build"); do
+    [ "$i_pid" = "$own" ] || kill "$i_pid" 2>/dev/null || :
+  done
+  exit 143
+}
+
+main() {
+  build=$1
+  if [ "${GPUWS_BUILD:-}" != "$build" ]; then # so that /proc/PID/environ shows it from the start
+    GPUWS_BUILD=$build
+    export GPUWS_BUILD
+    exec /bin/sh "$0" "$build"
+  fi
+  own=$$ began=$(date +%s) tool_version='' HOME=${HOME:-/}
+  order_tool='' order_path='' order_python='' order_brought=0 order_cache='' order_pip_index=''
+  order_cuda='' order_jupyter=0 order_channels=0 order_terms=0 order_closed=''
+  hash=${build##*/} root=${build%/builds/*}
+  prefix=$root/envs/$hash
+  check_hash "$hash"
+  cd "$build"
+  mkdir -p "$build/scratch"
+  TMPDIR=${TMPDIR:-$build/scratch}
+  export TMPDIR
+  # shellcheck source=/dev/null
+  . "$build/host-env.sh" && . "$build/order.sh"
+  write "$build/pid" 600 "$own $(started "$own")$NL"
+  trap outcome EXIT
+  trap interrupted TERM HUP INT
+  if [ -e "$prefix" ] || [ -L "$prefix" ]; then
+    printf '%s is already there; no tool protects it, so gpuws does\n' "$prefix" >>"$build/build.log"
+    fail environment-failed 1
+  fi
+  (steps) 2>&1 | keep_log & # waited for, since a trap would come only after a foreground job
+  wait $! || :
+}
+
+main "$@" </dev/null

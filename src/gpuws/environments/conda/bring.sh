@@ -1,0 +1,124 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154,SC2020 # download.sh sets the reasons; tr maps each brace to a newline
+# bring.sh ROOT SUBDIR CHANNEL...: micromamba from the first channel that can be reached from the
+# host, its hash checked, into ROOT/tools/bin. Answers path and version, or "miss" lines only.
+
+# channel_url NAME: an address as it is, a name under the channel alias that this host is set to.
+channel_url() {
+  case $1 in
+  *://* | /*) printf '%s\n' "${1%/}" ;;
+  *) printf '%s/%s\n' "${alias_url%/}" "$1" ;;
+  esac
+}
+
+read_alias() {
+  alias_url=${CONDA_CHANNEL_ALIAS:-}
+  for a_file in "${CONDARC:-}" "$HOME/.condarc" "$HOME/.conda/.condarc" /etc/conda/.condarc; do
+    if [ -n "$alias_url" ] || [ ! -r "$a_file" ]; then continue; fi
+    alias_url=$(sed -n "s/^channel_alias: *[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "$a_file" | head -n 1)
+  done
+  alias_url=${alias_url:-https://conda.anaconda.org}
+}
+
+# newest FILE: "NAME SHA256 VERSION" of the newest micromamba .tar.bz2 that an index lists.
+newest() {
+  tr '{},' '\n\n\n' <"$1" | awk '
+    function newer(a, b,   i, x, y) {
+      split(a, x, "."); split(b, y, ".")
+      for (i = 1; i <= 5; i++) if (x[i] + 0 != y[i] + 0) return x[i] + 0 > y[i] + 0
+      return 0
+    }
+    function finish() {
+      if (file != "" && sum != "" && (best == "" || newer(version, top))) {
+        best = file " " sum " " version; top = version
+      }
+      file = ""
+    }
+    /^[ \t]*"[^"]*(\.tar\.bz2|\.conda)"[ \t]*:/ {
+      finish()
+      split($0, quoted, "\"")
+      if (quoted[2] ~ /^micromamba-[0-9][0-9.]*-[0-9A-Za-z_]*\.tar\.bz2$/) {
+        file = quoted[2]; sum = ""
+        split(file, part, "-"); version = part[2]
+        build = part[3]; sub(/\.tar\.bz2$/, "", build); sub(/^.*[^0-9]/, "", build)
+        version = padded(version) "." build
+      }
+      next
+    }
+    file != "" && /"sha256"[ \t]*:/ {
+      split($0, quoted, "\"")
+      if (quoted[4] ~ /^[0-9a-f]*$/ && length(quoted[4]) == 64) sum = quoted[4]
+    }
+    function padded(text,   n, numbers) {
+      n = split(text, numbers, ".")
+      while (n++ < 4) text = text ".0"
+      return text
+    }
+    END { finish(); if (best != "") print best }'
+}
+
+can_unpack() {
+  { have tar && have bzip2; } || python3 -c 'import bz2, tarfile' 2>/dev/null
+}
+
+unpack() {
+  mkdir -p "$scratch/out"
+  if have tar && have bzip2; then
+    tar -xjf "$1" -C "$scratch/out" 2>/dev/null
+  else
+    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extract("bin/micromamba", sys.argv[2])' \
+      "$1" "$scratch/out" 2>/dev/null
+  fi && [ -f "$scratch/out/bin/micromamba" ]
+}
+
+# from_channel URL: status 1, with a "miss" line, where this channel cannot give it.
+from_channel() {
+  f_home=$(channel_url "$1")/$subdir
+  f_shown=$(printf %s "$f_home" | sed 's,://[^/@]*@,://,; s,/t/[^/]*/,/,')
+  f_found=''
+  for f_index in current_repodata.json repodata.json; do
+    download "$f_home/$f_index" "$scratch/index" || continue
+    f_found=$(newest "$scratch/index")
+    [ -z "$f_found" ] || break
+  done
+  if [ -z "$f_found" ]; then
+    say miss "$f_shown: ${download_reason:-no micromamba package is listed}"
+    return 1
+  fi
+  f_file=${f_found%% *} f_sum=${f_found#* }
+  f_sum=${f_sum%% *}
+  if ! download "$f_home/$f_file" "$scratch/package.tar.bz2"; then
+    say miss "$f_shown/$f_file: $download_reason"
+    return 1
+  fi
+  check_sha256 "$scratch/package.tar.bz2" "$f_sum" "$f_shown/$f_file" || return 1
+  if ! unpack "$scratch/package.tar.bz2"; then
+    say miss "$f_shown/$f_file: it cannot be unpacked on the host"
+    return 1
+  fi
+  place "$scratch/out/bin/micromamba" micromamba
+  say from "$f_shown/$f_file"
+}
+
+main() {
+  root=$1 subdir=$2
+  shift 2
+  read_alias
+  say alias "$alias_url"
+  mkdir -p "$root" 2>/dev/null || die no-root-folder "cannot make the folder $root"
+  scratch=$root/.bring.$$
+  mkdir "$scratch" || die no-root-folder "cannot write in $root" "df -h on the host says why"
+  trap 'rm -rf "$scratch"' EXIT
+  if ! can_unpack; then
+    say miss 'the host has neither tar with bzip2 nor a python3 that can unpack it'
+    return 0
+  fi
+  for channel in "$@"; do
+    if from_channel "$channel"; then
+      try_tool micromamba
+      return 0
+    fi
+  done
+}
+
+main "$@" </dev/null

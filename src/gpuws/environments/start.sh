@@ -1,0 +1,124 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # lock_* are set by lock.sh
+# start.sh ROOT HASH ENGINE UNIT RUN start|join FILE [NAME MODE TEXT]...
+# Answers state: complete (with marker), running (somebody builds it), started, or absent (join).
+
+# say_complete PREFIX: true where the environment is there.
+say_complete() {
+  [ -f "$1/.gpuws-complete" ] && [ ! -L "$1" ] || return 1
+  say marker "$(head -n 1 "$1/.gpuws-complete")"
+  say state complete
+}
+
+folders() {
+  for f_path in "$1" "$1/envs" "$1/builds" "$1/builds/$2"; do
+    mkdir -p "$f_path" 2>/dev/null || die no-root-folder "cannot make the folder $f_path" \
+      "df -h says whether the disk is full; root: in hosts.yaml names another place"
+  done
+  [ ! -L "$1/builds/$2" ] || die not-ours "$1/builds/$2 is a link"
+  mark_root
+}
+
+# take BUILD RECORD: 0 when the lock is ours, 1 when somebody else builds.
+take() {
+  t_rounds=0
+  while [ "$t_rounds" -lt 150 ]; do
+    t_rounds=$((t_rounds + 1))
+    newest_lock "$1"
+    if lives "$1"; then return 1; fi
+    if [ "$t_rounds" -lt 100 ] && starting; then
+      nap
+      continue
+    fi
+    t_next=$((lock_number + 1))
+    ln -s "$2" "$1/lock.$t_next" 2>/dev/null || continue
+    newest_lock "$1"
+    [ "$lock_number" -gt "$t_next" ] || return 0
+    rm -f "$1/lock.$t_next"
+  done
+  die locked "another gpuws is starting the build in $1" "run the command again"
+}
+
+# older_locks BUILD: those that nobody asks any more.
+older_locks() {
+  for o_link in "$1"/lock.*; do
+    [ "$o_link" = "$1/lock.$lock_number" ] || rm -f "$o_link"
+  done
+}
+
+# quoted TEXT: one word for sh.
+quoted() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
+
+# keep_environment FILE: what this host tells tools by variables. An engine starts with a short
+# environment. Only names that such tools read: the rest of a login may hold secrets.
+keep_environment() {
+  k_text=''
+  for k_name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p' | sort -u); do
+    case $k_name in
+    *_proxy | *_PROXY | PIP_* | UV_* | CONDA* | MAMBA* | SSL_CERT_* | REQUESTS_CA_BUNDLE) ;;
+    CURL_CA_BUNDLE | NETRC | XDG_* | TMPDIR | MODULE* | LMOD* | LOADEDMODULES | LD_LIBRARY_PATH) ;;
+    *) continue ;;
+    esac
+    eval "k_value=\${$k_name-}"
+    k_text="${k_text}export $k_name=$(quoted "$k_value")$NL"
+  done
+  write "$1" 600 "$k_text"
+}
+
+# run_folder RUN: for the engine's own files; it must be ours alone.
+run_folder() {
+  mkdir -p "$1" 2>/dev/null || :
+  for r_path in "${1%/*}" "$1"; do
+    if [ ! -d "$r_path" ] || [ -L "$r_path" ] || [ ! -O "$r_path" ]; then
+      die root-not-private "$r_path cannot be made a folder of ours alone" \
+        "somebody else has made it; root: in hosts.yaml names another place"
+    fi
+  done
+}
+
+# await_process BUILD: the engine has started it when it has written its number or its end.
+await_process() {
+  a_round=0
+  while [ "$a_round" -lt 75 ]; do
+    if [ -f "$1/pid" ]; then return 0; fi
+    a_round=$((a_round + 1))
+    nap
+  done
+  die no-engine "the build does not start on the host" "its folder is $1"
+}
+
+main() {
+  root=$1 hash=$2 engine=$3 unit=$4 run=$5 mode=$6 file=$7
+  shift 7
+  check_hash "$hash"
+  build=$root/builds/$hash
+  if say_complete "$root/envs/$hash"; then return 0; fi
+  if [ "$mode" = join ]; then
+    newest_lock "$build"
+    if lives "$build"; then say state running; else say state absent; fi
+    return 0
+  fi
+  folders "$root" "$hash"
+  if ! take "$build" "$(this_node) $(this_boot) $$ $engine $unit $run"; then
+    say state running
+    return 0
+  fi
+  older_locks "$build"
+  if say_complete "$root/envs/$hash"; then return 0; fi
+  engine_stop "$run" "$unit"
+  end_leftovers "$build"
+  remove_partial "$root" "$hash"
+  rm -rf "$build/pid" "$build/build.log" "$build/build.log.1" "$build/scratch"
+  write "$build/state" 600 'running'
+  while [ $# -ge 3 ]; do
+    write "$build/$1" "$2" "$3"
+    shift 3
+  done
+  keep_environment "$build/host-env.sh"
+  run_folder "$run"
+  engine_start "$run" "$unit" "$build/$file" "$build"
+  await_process "$build"
+  say state started
+}
+
+main "$@" </dev/null

@@ -1,0 +1,127 @@
+"""`gpuws status` over several hosts at once, and how it is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from gpuws import asking
+from gpuws.errors import GpuwsError
+from gpuws.keeper.codec import decode
+from gpuws.options import Options
+from gpuws.plan.requests import HostStatus, Reach, StatusRequest
+from gpuws.records import Record, Records
+
+_PATIENCE = 2.5  # seconds for a host that does not answer, unless --timeout says otherwise
+
+
+def status(
+    hosts: Sequence[str], options: Options, warn: Callable[[str], None]
+) -> tuple[HostStatus, ...]:
+    """Each named host (default: every host of the address book), asked in parallel."""
+    reaches = _reaches(hosts, options, warn)
+    if not reaches:
+        return ()
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return tuple(pool.map(lambda reach: _one(reach, options), reaches))
+
+
+def _reaches(hosts: Sequence[str], options: Options, warn: Callable[[str], None]) -> list[Reach]:
+    if hosts:
+        return [asking.reach(asking.split(host)[0], options, warn) for host in hosts]
+    seen: dict[str, Reach] = {}
+    for record in Records().all():
+        if record.host not in seen:
+            found = asking.reach(record.host, options, warn)
+            seen[record.host] = Reach(
+                found.host,
+                found.entry,
+                found.ssh_config or record.ssh_config,
+                found.port or record.port,
+                found.accept_new,
+                found.timeout,
+            )
+    return list(seen.values())
+
+
+def _one(reach: Reach, options: Options) -> HostStatus:
+    from gpuws import view
+    from gpuws.report import Plain
+
+    patient = Reach(
+        reach.host,
+        reach.entry,
+        reach.ssh_config,
+        reach.port,
+        reach.accept_new,
+        options.timeout or _PATIENCE,
+    )
+    person = Plain(quiet=True, no_input=True)
+    try:
+        return decode(HostStatus, view.ask("status", StatusRequest(patient), person))
+    except GpuwsError as error:
+        return _last_known(reach.host, error)
+
+
+def _last_known(host: str, error: GpuwsError) -> HostStatus:
+    known = Records().of(host)
+    newest = max((record.seen for record in known), default=0.0)
+    age = round(time.time() - newest, 1) if newest else None
+    return HostStatus(
+        host, False, error.message, workspaces=tuple(map(_remembered, known)), known_s=age
+    )
+
+
+def _remembered(record: Record) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "state": record.state,
+        "since": 0,
+        "environment": {"hash": record.environment},
+        "idle_s": None,
+        "tunnel": None,
+    }
+
+
+def data(found: HostStatus) -> dict[str, Any]:
+    return {key: value for key, value in asdict(found).items() if value is not None}
+
+
+def lines(found: Sequence[HostStatus]) -> list[str]:
+    """For a person: one block a host."""
+    if not found:
+        return ["no workspace is known on this laptop; `gpuws status HOST` asks a host"]
+    told: list[str] = []
+    for host in found:
+        told.append(_headline(host))
+        told += [f"  {line}" for each in host.workspaces for line in _workspace(each)]
+        if host.reachable and not host.workspaces:
+            told.append("  no workspace")
+    return told
+
+
+def _headline(host: HostStatus) -> str:
+    if not host.reachable:
+        age = f"; last known {host.known_s:.0f} s ago" if host.known_s is not None else ""
+        return f"{host.host}: unreachable ({host.error}){age}"
+    cards = ", ".join(
+        f"{gpu['index']} {gpu['name']} {gpu['memory_used']}/{gpu['memory_total']} MiB"
+        + (f" ({', '.join(gpu['users'])})" if gpu["users"] else "")
+        for gpu in host.gpus
+    )
+    return f"{host.host}: {cards or 'no GPU'}"
+
+
+def _workspace(each: dict[str, Any]) -> list[str]:
+    tunnel = f"tunnel on 127.0.0.1:{each['tunnel']}" if each["tunnel"] else "no tunnel from here"
+    since = time.strftime("%Y-%m-%d %H:%M", time.localtime(each["since"])) if each["since"] else ""
+    owner = each.get("owner") or {}
+    whose = f"{owner.get('person')}@{owner.get('laptop')}" if owner else ""
+    parts = [f"{each['name']:20} {each['state']:9} {since}", tunnel, whose]
+    told = ["  ".join(part for part in parts if part)]
+    if each.get("activate"):
+        told.append(f"    {each['activate']}")
+    return told

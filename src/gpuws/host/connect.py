@@ -1,0 +1,238 @@
+"""From a profile to a Host: dial, verify, log in. paramiko is imported while the dial is out."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from gpuws.errors import GpuwsError
+from gpuws.host import dial, hostkeys
+from gpuws.host.address import parse
+from gpuws.host.profile import known_aliases, nearest, resolve
+from gpuws.host.wire import Wire
+from gpuws.plan.model import Profile
+from gpuws.plan.ports import Ask, Host, Progress
+
+if TYPE_CHECKING:
+    from gpuws.host.transport import Transport
+
+HANDSHAKE = 15.0  # seconds from the first byte to the end of the key exchange
+_MOST_HOPS = 8
+_PAUSES = (0.3, 1.0)  # seconds before the second and third try, times 0.5 to 1.5
+
+_T = TypeVar("_T")
+
+
+def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
+    """One verified, authenticated connection. Every error has stage "connect".
+
+    ``ask`` answers for the host key, passphrases, passwords and codes.
+    """
+    for note in profile.notes:
+        progress.note(note)
+    try:
+        transport = _persistently(profile, ask, progress)
+    except GpuwsError as error:
+        error.stage = error.stage or "connect"
+        raise
+    from gpuws.host.paramiko_host import ParamikoHost
+
+    return ParamikoHost(transport, profile)
+
+
+def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
+    """A server with many logins at once hangs up on some (MaxStartups): try again, unevenly.
+
+    Only where nothing was said and nobody was asked; a ban of ours must not be fed.
+    """
+    for pause in _PAUSES:
+        try:
+            return _link(profile, ask, progress, 0)
+        except GpuwsError as error:
+            if error.code != "connection-lost" or "before a word" not in error.message:
+                raise
+        progress.line("the server is busy, trying again")
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (spread, not secrecy)
+    return _link(profile, ask, progress, 0)
+
+
+def _link(profile: Profile, ask: Ask, progress: Progress, depth: int) -> Transport:
+    """An authenticated transport to one host, over its jump hosts when it has some."""
+    known = _later(lambda: hostkeys.known_keys(profile))
+    if profile.proxy_jump:
+        wire = _through_hops(profile, ask, progress, depth)
+        from gpuws.host import authenticate, transport
+    else:
+        dialled = _later(lambda: dial.dial(profile))
+        from gpuws.host import authenticate, transport
+
+        wire = _named(profile, dialled)
+    try:
+        keys = known()
+        link = _shake_hands(transport.handshake, profile, wire, keys)
+        blob = link.get_remote_server_key().asbytes()
+        hostkeys.verify(profile, keys, blob, ask, progress)
+        authenticate.log_in(link, profile, ask, progress)
+    except BaseException:
+        wire.close()
+        raise
+    return link
+
+
+def _shake_hands(
+    handshake: Callable[[Wire, tuple[str, ...], float], Transport],
+    profile: Profile,
+    wire: Wire,
+    known: hostkeys.KnownKeys,
+) -> Transport:
+    try:
+        return handshake(wire, known.key_types(), HANDSHAKE)
+    except GpuwsError as error:
+        if profile.proxy_command and not wire.head:
+            raise dial.proxy_failed(profile, wire) from None
+        if error.code == "no-common-algorithm" and known.plain and "host key" in error.message:
+            raise hostkeys.lost_types(known, "the server offers other types only") from None
+        raise
+
+
+# --- jumps ---------------------------------------------------------------------------------------
+
+
+def _through_hops(profile: Profile, ask: Ask, progress: Progress, depth: int) -> Wire:
+    """Log in to each hop in turn; the last one opens the way to the host itself."""
+    if depth >= _MOST_HOPS:
+        raise _jump_failed(profile.alias, "the jump hosts lead in a circle", "")
+    config = Path(profile.ssh_config) if profile.ssh_config else None
+    reached: Transport | None = None
+    try:
+        for name in profile.proxy_jump:
+            hop = resolve(name, ssh_config=config)
+            if reached is not None:  # as ssh -J a,b: b is reached through a, whatever b's config
+                hop = replace(hop, proxy_jump=(), proxy_command=None)
+            reached = _hop(hop, reached, ask, progress, depth)
+        assert reached is not None  # noqa: S101 (proxy_jump is not empty)
+        return _onward(reached, profile)
+    except BaseException:
+        if reached is not None:
+            reached.wire.close()
+        raise
+
+
+def _hop(
+    hop: Profile, before: Transport | None, ask: Ask, progress: Progress, depth: int
+) -> Transport:
+    progress.line(f"jump host {hop.alias}")
+    try:
+        if before is None:
+            return _link(hop, ask, progress, depth + 1)
+        return _over(before, hop, ask, progress)
+    except GpuwsError as error:
+        raise _at_hop(hop, error) from error
+
+
+def _over(before: Transport, profile: Profile, ask: Ask, progress: Progress) -> Transport:
+    from gpuws.host import authenticate, transport
+
+    known = hostkeys.known_keys(profile)
+    wire = _onward(before, profile)
+    try:
+        link = _shake_hands(transport.handshake, profile, wire, known)
+        blob = link.get_remote_server_key().asbytes()
+        hostkeys.verify(profile, known, blob, ask, progress)
+        authenticate.log_in(link, profile, ask, progress)
+    except BaseException:
+        wire.close()
+        raise
+    return link
+
+
+def _onward(hop: Transport, profile: Profile) -> Wire:
+    """A channel of the hop's connection as the wire to the next host."""
+    from gpuws.host.transport import ChannelRefused
+
+    where = f"{profile.hostname}:{profile.port}"
+    try:
+        channel = hop.open_tcp(profile.hostname, profile.port, profile.connect_timeout)
+    except ChannelRefused as error:
+        why = "forbids forwarding" if error.code == 1 else "cannot reach it"
+        raise _jump_failed(
+            hop.wire.name,
+            f"{why} ({where})",
+            "AllowTcpForwarding on the jump host, and the name as the jump host sees it",
+        ) from None
+    except (EOFError, TimeoutError):
+        raise _jump_failed(hop.wire.name, f"does not answer on the way to {where}", "") from None
+    return Wire(channel, name=where, on_close=hop.wire.close)
+
+
+def _at_hop(hop: Profile, error: GpuwsError) -> GpuwsError:
+    """The same error, naming the hop; its own code stays where it says more than jump-failed."""
+    network = error.exit.name == "NETWORK"
+    return GpuwsError(
+        "jump-failed" if network else error.code,
+        f"at the jump host {hop.alias}: {error.message}",
+        hint=error.hint,
+        stage="connect",
+        detail=error.detail,
+        retryable=error.retryable,
+    )
+
+
+def _jump_failed(name: str, why: str, hint: str) -> GpuwsError:
+    return GpuwsError(
+        "jump-failed",
+        f"the jump host {name}: {why}",
+        hint=hint or "check each hop by hand: ssh HOP",
+        stage="connect",
+        retryable=True,
+    )
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def _named(profile: Profile, dialled: Callable[[], Wire]) -> Wire:
+    """A name that DNS does not know and the configuration does not either is a typing mistake."""
+    try:
+        return dialled()
+    except GpuwsError as error:
+        name = parse(profile.alias).host
+        config = Path(profile.ssh_config) if profile.ssh_config else None
+        near = nearest(name, config)
+        ours = profile.hostname == name and name not in known_aliases(config)
+        if error.code != "name-not-resolved" or not ours or not (near or "." not in name):
+            raise
+        raise GpuwsError(
+            "unknown-host",
+            f"{name} is no alias of your ssh config, and no name that this machine can resolve",
+            hint=f"did you mean {' or '.join(near)}?"
+            if near
+            else "ssh_config aliases are known with: gpuws hosts; else write user@host",
+            stage="connect",
+        ) from None
+
+
+def _later(work: Callable[[], _T]) -> Callable[[], _T]:
+    """Start ``work`` in a thread now; the returned call waits for it and passes on its error."""
+    answers: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
+
+    def go() -> None:
+        try:
+            answers.put((work(), None))
+        except BaseException as error:  # raised again by the one who waits
+            answers.put((None, error))
+
+    def result() -> _T:
+        value, error = answers.get()
+        if error is not None:
+            raise error
+        return value  # type: ignore[return-value]
+
+    threading.Thread(target=go, daemon=True).start()
+    return result

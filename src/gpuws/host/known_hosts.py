@@ -1,0 +1,111 @@
+"""known_hosts files: what ``ssh-keygen -F`` found, and a reader of our own where it is missing."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import hmac
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOUND = re.compile(r"# Host .* found: line (\d+)")
+_LARGEST = 32 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line that speaks of the host. ``marker`` is "", "@cert-authority" or "@revoked"."""
+
+    file: Path
+    line: int
+    marker: str
+    kind: str
+    key: str  # base64
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def parse_found(text: str, file: Path) -> list[Entry]:
+    """The output of ``ssh-keygen -F``: a comment with the line number, then the line."""
+    entries = []
+    number = 0
+    for line in text.splitlines():
+        found = _FOUND.match(line)
+        if found:
+            number = int(found[1])
+        elif number:
+            entries += _entry(line, file, number)
+            number = 0
+    return entries
+
+
+def find(name: str, files: Iterable[Path]) -> list[Entry]:
+    """Our own reader: hashed names, wildcards, negation, markers; broken lines are passed over."""
+    entries = []
+    for file in files:
+        try:
+            text = file.read_bytes()[:_LARGEST].decode("utf-8", "replace")
+        except OSError:
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            if _speaks_of(line, name):
+                entries += _entry(line, file, number)
+    return entries
+
+
+def kind_of(blob: bytes) -> str:
+    """The key type that a public key blob begins with."""
+    if len(blob) < 4:
+        return ""
+    (length,) = struct.unpack(">I", blob[:4])
+    return blob[4 : 4 + length].decode("ascii", "replace")
+
+
+def _entry(line: str, file: Path, number: int) -> list[Entry]:
+    words = line.split()
+    marker = words.pop(0) if words and words[0].startswith("@") else ""
+    if len(words) < 3 or marker not in ("", "@cert-authority", "@revoked"):
+        return []
+    try:
+        blob = base64.b64decode(words[2], validate=True)
+    except binascii.Error:
+        return []
+    if kind_of(blob) != words[1]:
+        return []
+    return [Entry(file, number, marker, words[1], base64.b64encode(blob).decode())]
+
+
+def _speaks_of(line: str, name: str) -> bool:
+    words = line.split(None, 2)
+    if not words or words[0].startswith("#"):
+        return False
+    hosts = words[1] if words[0].startswith("@") and len(words) > 1 else words[0]
+    if hosts.startswith("|1|"):
+        return _is_hash_of(hosts, name)
+    patterns = hosts.lower().split(",")
+    if any(each.startswith("!") and _matches(each[1:], name) for each in patterns):
+        return False
+    return any(_matches(each, name) for each in patterns)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Only * and ? are special; the brackets of [host]:port are letters."""
+    if "*" not in pattern and "?" not in pattern:
+        return pattern == name.lower()
+    return fnmatch.fnmatchcase(name.lower(), pattern.replace("[", "[[]"))
+
+
+def _is_hash_of(hosts: str, name: str) -> bool:
+    _, _, salt, digest = [*hosts.split("|"), "", ""][:4]
+    try:
+        key, expected = base64.b64decode(salt), base64.b64decode(digest)
+    except binascii.Error:
+        return False
+    return hmac.compare_digest(hmac.new(key, name.encode(), hashlib.sha1).digest(), expected)

@@ -1,0 +1,148 @@
+"""The Host port over one authenticated paramiko transport."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+
+from gpuws.errors import GpuwsError
+from gpuws.host import session
+from gpuws.host.channel import Channel, ChannelStream
+from gpuws.host.process import ScriptProcess
+from gpuws.host.sanitise import one_line
+from gpuws.host.script import fields, script
+from gpuws.host.transport import WINDOW, ChannelRefused, Transport
+from gpuws.host.watchdog import Watchdog
+from gpuws.plan.model import Profile, Target
+from gpuws.plan.ports import Process, Reply, Script, Stream
+
+_OPEN = 15.0  # seconds to open a session channel
+_BUSY = 5.0  # seconds to wait for a free session where the server allows only some (MaxSessions)
+
+
+class ParamikoHost:
+    """One connection. Safe to use from several threads; ``close`` may be called twice."""
+
+    def __init__(self, transport: Transport, profile: Profile) -> None:
+        self.profile = profile
+        self._transport = transport
+        self._calls = itertools.count(1)
+        self._made = 0
+        self._counting = threading.Lock()
+        self._watchdog = Watchdog(transport, profile.alive_interval, profile.alive_count)
+
+    @property
+    def calls(self) -> int:
+        return self._made
+
+    def run(self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20) -> Reply:
+        """Run a script to its end in one session. ``cap``: bytes of output that are kept."""
+        with self._session(script.name) as channel:
+            return session.run(channel, script, args, timeout=timeout, cap=cap)
+
+    def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
+        """Write ``path`` on the host in one step. Raises read-only, disk-full, connection-lost."""
+        program = script("gpuws.host", "upload.sh")
+        args = (path, str(len(data)), format(mode, "o"))
+        with self._session(program.name) as channel:
+            reply = session.run(channel, program, args, timeout=timeout, cap=1 << 16, data=data)
+        fields(reply)
+
+    def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
+        """Bytes to a Unix socket or a loopback port of the host.
+
+        Raises forwarding-refused when the server forbids it, tunnel-failed when nothing listens.
+        """
+        self._count()
+        try:
+            if target.socket:
+                channel = self._transport.open_unix(target.socket, timeout)
+            else:
+                channel = self._transport.open_tcp(target.host, target.port, timeout)
+        except ChannelRefused as error:
+            raise _refused(target, error) from None
+        except TimeoutError:
+            raise session.too_slow(f"opening {target}", timeout) from None
+        except EOFError:
+            raise session.lost(f"opening {target}") from None
+        return ChannelStream(channel, WINDOW)
+
+    def open_process(
+        self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
+    ) -> Process:
+        """Start a script whose stdin stays open. ``pty``: (columns, rows)."""
+        self._count()
+        channel = self._open_session(script.name)
+        try:
+            return ScriptProcess(channel, script, args, pty=pty, term=term)
+        except BaseException:
+            channel.close()
+            raise
+
+    def alive(self) -> bool:
+        return self._transport.is_active() and not self._transport.wire.closed
+
+    def last_heard(self) -> float:
+        return self._transport.wire.last_heard
+
+    def close(self) -> None:
+        """End the connection, and those of the jump hosts under it."""
+        self._watchdog.stop()
+        self._transport.wire.close()
+        self._transport.close()
+
+    @contextlib.contextmanager
+    def _session(self, what: str) -> Iterator[Channel]:
+        self._count()
+        channel = self._open_session(what)
+        try:
+            yield channel
+        finally:
+            channel.close()
+
+    def _open_session(self, what: str) -> Channel:
+        """A session channel; with MaxSessions 1 the one before may still be ending."""
+        deadline = time.monotonic() + _BUSY
+        while True:
+            try:
+                return self._transport.open_command(_OPEN)
+            except ChannelRefused as error:
+                if time.monotonic() > deadline:
+                    raise _no_session(what, error) from None
+                time.sleep(0.05)
+            except TimeoutError:
+                raise session.too_slow(f"opening a session for {what}", _OPEN) from None
+            except EOFError:
+                raise session.lost(what) from None
+
+    def _count(self) -> None:
+        with self._counting:
+            self._made = next(self._calls)
+
+
+def _refused(target: Target, error: ChannelRefused) -> GpuwsError:
+    said = one_line(str(error), 120)
+    if error.code == 1:
+        return GpuwsError(
+            "forwarding-refused",
+            f"the server forbids forwarding to {target} ({said})",
+            hint="its sshd_config: AllowTcpForwarding, AllowStreamLocalForwarding, PermitOpen",
+        )
+    return GpuwsError(
+        "tunnel-failed",
+        f"nothing answers at {target} on the host ({said})",
+        hint="gpuws status shows whether the workspace runs",
+        retryable=True,
+    )
+
+
+def _no_session(what: str, error: ChannelRefused) -> GpuwsError:
+    return GpuwsError(
+        "remote-shell",
+        f"the server opens no session for {what}: {one_line(str(error), 120)}",
+        hint="it allows only some at once (MaxSessions); close the others and try again",
+        retryable=True,
+    )

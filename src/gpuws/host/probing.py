@@ -1,0 +1,26 @@
+"""The probe: one script of several files that asks the host everything at once."""
+
+from __future__ import annotations
+
+from gpuws.host.script import script
+from gpuws.plan.ports import Script
+
+PROBE = (
+    "probe/root.sh",
+    "probe/home.sh",
+    "probe/login.sh",
+    "probe/conda.sh",
+    "probe/tools.sh",
+    "probe/gpus.sh",
+    "probe.sh",
+)
+"""The probe's own files; the main one is the last."""
+
+
+def probe_script() -> Script:
+    """The probe with the engines' look at the workspaces.
+
+    Arguments: the root folder ("" = the host's pointer, else ~/gpuws), the prologue's text, and "1"
+    to look for tools with the PATH of a login shell. Answers go to gpuws.plan.facts.facts_from.
+    """
+    return script("gpuws.host", "gpuws.engines:look.sh", *PROBE)

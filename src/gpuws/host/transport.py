@@ -1,0 +1,355 @@
+"""paramiko's Transport with our algorithms, Unix-socket channels and a login we can follow."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import paramiko
+from paramiko.auth_handler import AuthHandler
+from paramiko.common import (
+    MSG_CHANNEL_REQUEST,
+    MSG_SERVICE_ACCEPT,
+    MSG_USERAUTH_BANNER,
+    MSG_USERAUTH_FAILURE,
+    MSG_USERAUTH_INFO_REQUEST,
+    MSG_USERAUTH_SUCCESS,
+    cMSG_CHANNEL_OPEN,
+    cMSG_GLOBAL_REQUEST,
+    cMSG_SERVICE_REQUEST,
+    cMSG_USERAUTH_REQUEST,
+)
+from paramiko.kex_curve25519 import KexCurve25519
+from paramiko.message import Message
+
+from gpuws.errors import GpuwsError
+from gpuws.host.channel import Channel
+from gpuws.host.sanitise import one_line
+from gpuws.host.wire import Wire
+
+WINDOW = 2 << 20  # bytes at first; a stream whose reader keeps up opens it further
+PACKET = 256 << 10  # bytes
+_SHA2_MACS = (
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+)
+_CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "aes128-ctr",
+    "aes192-ctr",
+    "aes256-ctr",
+)
+
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else errors go to stderr
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server said to one login request."""
+
+    kind: str  # success | failure | more
+    allowed: tuple[str, ...] = ()
+    partial: bool = False
+    body: bytes = b""  # of "more": PK_OK or a keyboard-interactive request
+
+
+_THEIRS: Any = paramiko.Transport  # its stubs leave out what has no public name
+
+
+class Transport(paramiko.Transport):
+    """A client transport over a Wire."""
+
+    if TYPE_CHECKING:
+        server_extensions: dict[str, bytes | str]
+        _channels: Any
+        _preferred_keys: tuple[str, ...]
+
+        def _next_channel(self) -> int: ...
+        def _send_message(self, data: Message) -> None: ...
+        def _send_user_message(self, data: Message) -> None: ...
+        def _auth_trigger(self) -> None: ...
+
+    # the plain name of curve25519, which some servers offer alone, right behind the hybrid one
+    _preferred_kex: tuple[str, ...] = (
+        *(name for name in _THEIRS._preferred_kex if "mlkem" in name),
+        "curve25519-sha256",
+        *(name for name in _THEIRS._preferred_kex if "mlkem" not in name),
+    )
+    _kex_info: dict[str, Any] = {**_THEIRS._kex_info, "curve25519-sha256": KexCurve25519}  # noqa: RUF012
+    _channel_handler_table: dict[int, Any] = {  # noqa: RUF012 (names its own class's method)
+        **_THEIRS._channel_handler_table,
+        MSG_CHANNEL_REQUEST: Channel._handle_request,
+    }
+    _preferred_ciphers = _CIPHERS
+    _preferred_macs = _SHA2_MACS
+
+    def __init__(self, wire: Wire, key_types: tuple[str, ...] = ()) -> None:
+        super().__init__(cast(socket.socket, wire), WINDOW, PACKET)
+        self.wire = wire
+        self._key_types = key_types
+        self.goodbye = ""  # the text of the server's disconnect message, untrusted
+        self._pings: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self._refused: dict[int, tuple[int, str]] = {}
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """Plain keys only: paramiko offers host certificates too, and checks no authority."""
+        return self._key_types or tuple(self._preferred_keys)
+
+    # --- login -----------------------------------------------------------------------------------
+
+    def begin_login(self) -> Conversation:
+        self.auth_handler = conversation = Conversation(self)
+        return conversation
+
+    # --- channels --------------------------------------------------------------------------------
+
+    def open_unix(self, path: str, timeout: float) -> Channel:
+        """A channel to a Unix socket on the host (direct-streamlocal@openssh.com)."""
+        message = Message()
+        message.add_string(path)
+        message.add_string("")
+        message.add_int(0)
+        return self._open("direct-streamlocal@openssh.com", message.asbytes(), timeout)
+
+    def open_tcp(self, host: str, port: int, timeout: float) -> Channel:
+        message = Message()
+        message.add_string(host)
+        message.add_int(port)
+        message.add_string("127.0.0.1")
+        message.add_int(0)
+        return self._open("direct-tcpip", message.asbytes(), timeout)
+
+    def open_command(self, timeout: float) -> Channel:
+        return self._open("session", b"", timeout)
+
+    def _open(self, kind: str, extra: bytes, timeout: float) -> Channel:
+        """paramiko's open_channel, for any kind, with its own error instead of a shared one.
+
+        Raises ChannelRefused, or EOFError and TimeoutError.
+        """
+        with self.lock:
+            number = self._next_channel()
+            message = Message()
+            message.add_byte(cMSG_CHANNEL_OPEN)
+            message.add_string(kind)
+            message.add_int(number)
+            message.add_int(WINDOW)
+            message.add_int(PACKET)
+            channel = Channel(number)
+            self._channels.put(number, channel)
+            self.channel_events[number] = event = threading.Event()
+            self.channels_seen[number] = True
+            channel._set_transport(self)
+            channel._set_window(WINDOW, PACKET)
+        self._send_user_message(_with(message, extra))
+        deadline = time.monotonic() + timeout
+        while not event.wait(0.5) and self.is_active():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the host did not open a channel in {timeout:.0f} s")
+        if not self.is_active():
+            raise EOFError("the connection is gone")
+        if number in self._refused:
+            raise ChannelRefused(*self._refused.pop(number))
+        return channel
+
+    def _parse_channel_open_failure(self, m: Message) -> None:
+        number, code, text = m.get_int(), m.get_int(), m.get_text()
+        with self.lock:
+            self._channels.delete(number)
+            event = self.channel_events.pop(number, None)
+            if event is not None:
+                self._refused[number] = (code, text)
+                event.set()
+
+    # --- liveness --------------------------------------------------------------------------------
+
+    def ping(self, deadline: float) -> bool:
+        """Whether the host answers a request within ``deadline`` seconds. One at a time."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._pings.get_nowait()
+        message = Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        try:
+            self._send_user_message(message)
+            self._pings.get(timeout=deadline)
+        except (queue.Empty, OSError, EOFError, paramiko.SSHException):
+            return False
+        return True
+
+    def _parse_request_success(self, m: Message) -> None:
+        super()._parse_request_success(m)  # type: ignore[misc]
+        self._pings.put(time.monotonic())
+
+    def _parse_request_failure(self, m: Message) -> None:
+        super()._parse_request_failure(m)  # type: ignore[misc]
+        self._pings.put(time.monotonic())
+
+    def _parse_disconnect(self, m: Message) -> None:
+        m.get_int()
+        self.goodbye = m.get_text()
+
+
+class ChannelRefused(Exception):
+    """The server did not open a channel. ``code`` 1: prohibited, 2: connect failed."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Conversation(AuthHandler):
+    """Login requests and the server's answers, driven by the caller's thread.
+
+    paramiko's own handlers answer prompts in the reader thread, hide which methods remain, take a
+    partial success for success in places, and lose an answer that comes before they wait for it.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self._own = transport
+        self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        self._introduced = False
+        self.banners: list[str] = []
+
+    def request(self, user: str, method: str, body: bytes = b"", timeout: float = 30.0) -> Answer:
+        """Ask to log in. The first call also asks for the login service, in the same flight."""
+        if not self._introduced:
+            hello = Message()
+            hello.add_byte(cMSG_SERVICE_REQUEST)
+            hello.add_string("ssh-userauth")
+            self._own._send_message(hello)
+            self._introduced = True
+        self.username, self.auth_method = user, method
+        return self.send(_with(self._opening_of(user, method), body), timeout)
+
+    def send(self, message: Message, timeout: float = 30.0) -> Answer:
+        """Send and wait. Raises EOFError when the server hung up, TimeoutError when silent."""
+        try:
+            self._own._send_message(message)
+            answer = self._answers.get(timeout=timeout)
+        except queue.Empty:
+            raise TimeoutError(f"no answer to the login in {timeout:.0f} s") from None
+        except (OSError, EOFError):
+            answer = None
+        if answer is None:
+            raise EOFError("the server closed the connection during the login")
+        return answer
+
+    def signed_part(self, user: str, algorithm: str, blob: bytes) -> tuple[bytes, bytes]:
+        """(what to sign, the body of the request without its signature)."""
+        body = Message()
+        body.add_boolean(True)
+        body.add_string(algorithm)
+        body.add_string(blob)
+        head = Message()
+        head.add_string(self._own.session_id or b"")
+        request = self._opening_of(user, "publickey").asbytes()
+        return head.asbytes() + request + body.asbytes(), body.asbytes()
+
+    def abort(self) -> None:
+        self._answers.put(None)
+
+    @staticmethod
+    def _opening_of(user: str, method: str) -> Message:
+        message = Message()
+        message.add_byte(cMSG_USERAUTH_REQUEST)
+        message.add_string(user)
+        message.add_string("ssh-connection")
+        message.add_string(method)
+        return message
+
+    @property
+    def _handler_table(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 (paramiko's untyped hook)
+        return {
+            MSG_SERVICE_ACCEPT: self._accepted,
+            MSG_USERAUTH_SUCCESS: self._success,
+            MSG_USERAUTH_FAILURE: self._failure,
+            MSG_USERAUTH_BANNER: self._banner,
+            MSG_USERAUTH_INFO_REQUEST: self._more,
+        }
+
+    def _accepted(self, m: Message) -> None:
+        """The login service is there; our first request is already under way."""
+
+    def _success(self, _: Message) -> None:
+        self.authenticated = True
+        self._own._auth_trigger()
+        self._answers.put(Answer("success"))
+
+    def _failure(self, m: Message) -> None:
+        allowed = tuple(m.get_list())
+        self._answers.put(Answer("failure", allowed, m.get_boolean()))
+
+    def _more(self, m: Message) -> None:
+        self._answers.put(Answer("more", body=m.get_remainder()))
+
+    def _banner(self, m: Message) -> None:
+        if len(self.banners) < 10:
+            self.banners.append(m.get_text()[:4000])
+
+
+def _with(message: Message, body: bytes) -> Message:
+    message.add_bytes(body)
+    return message
+
+
+def handshake(wire: Wire, key_types: tuple[str, ...], deadline: float) -> Transport:
+    """Exchange keys. The host key is not checked yet: nothing secret may be sent before it is.
+
+    Raises not-ssh, no-common-algorithm, connection-lost.
+    """
+    transport = Transport(wire, key_types)
+    transport.daemon = True
+    wire.expire_in(deadline)
+    done = threading.Event()
+    transport.start_client(event=done)
+    while not done.wait(0.2) and transport.is_active():
+        pass
+    wire.relax()
+    if transport.is_active() and not wire.expired:
+        return transport
+    trouble = transport.get_exception()
+    wire.close()
+    raise _why(wire, trouble, deadline)
+
+
+def _why(wire: Wire, trouble: BaseException | None, deadline: float) -> GpuwsError:
+    head = one_line(wire.head, 120)
+    if isinstance(trouble, paramiko.ssh_exception.IncompatiblePeer):
+        return _connect_error("no-common-algorithm", f"{wire.name}: {one_line(str(trouble))}")
+    if wire.spoke_ssh() and wire.expired:
+        said = f"{wire.name} ({head}) did not finish the key exchange in {deadline:.0f} s"
+        return _connect_error("connection-timeout", said, retryable=True)
+    if wire.spoke_ssh():
+        said = f"{wire.name} ({head}) closed the connection: {one_line(str(trouble or ''))}"
+        return _connect_error("connection-lost", said, retryable=True)
+    if wire.head:
+        return _connect_error("not-ssh", f"{wire.name} is not an SSH server; it says: {head}")
+    if wire.expired:
+        said = f"{wire.name} accepts connections and says nothing for {deadline:.0f} s"
+        return _connect_error("not-ssh", said, retryable=True)
+    said = f"{wire.name} closed the connection before a word (too many logins at once, or a ban)"
+    return _connect_error("connection-lost", said, retryable=True)
+
+
+def _connect_error(code: str, message: str, *, retryable: bool = False) -> GpuwsError:
+    hints = {
+        "not-ssh": "check the port (-p): a proxy, a web server or a captive portal may answer",
+        "no-common-algorithm": "the server is too old or too strict; try --transport openssh",
+    }
+    hint = hints.get(code, "wait a moment and try again")
+    return GpuwsError(code, message, hint=hint, stage="connect", retryable=retryable)

@@ -1,0 +1,115 @@
+"""The bytes under an SSH connection: a socket that notices floods, silence and dead proxies."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+_BANNER_LIMIT = 64 << 10  # bytes a server may send before its "SSH-" line
+_PROMPT = 64 << 10  # bytes that are acknowledged at once: login and first answers
+
+
+class Pipe(Protocol):
+    """What a wire runs over: a socket, or a channel of the connection to a jump host."""
+
+    def send(self, data: bytes, /) -> int: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class Wire:
+    """A Pipe with an overall deadline for the handshake.
+
+    Keeps the first bytes for messages, when anything was last heard, and what to end with it.
+    """
+
+    def __init__(
+        self, pipe: Pipe, *, name: str, on_close: Callable[[], None] | None = None
+    ) -> None:
+        self._pipe = pipe
+        self._on_close = on_close
+        self._greeted = False
+        self._received = 0
+        self._closing = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self.name = name
+        self.head = b""  # what came before the handshake, at most the banner limit
+        self.last_heard = time.monotonic()
+        self.expired = False
+        self.flooded = False
+        self.closed = False
+        self.explain: Callable[[], str] = str  # what a proxy command said on stderr
+
+    def send(self, data: bytes) -> int:
+        return self._pipe.send(data)
+
+    def recv(self, size: int) -> bytes:
+        if self._received < _PROMPT:
+            self._acknowledge_at_once()
+        data = self._pipe.recv(size)
+        self._received += len(data)
+        self.last_heard = time.monotonic()
+        if not self._greeted:
+            self._greet(data)
+        return data
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._pipe.settimeout(seconds)
+
+    def close(self) -> None:
+        """Close once, also what carries it (a proxy process, the jump host's connection)."""
+        with self._closing:
+            if self.closed:
+                return
+            self.closed = True
+        self.relax()
+        if isinstance(self._pipe, socket.socket):
+            with contextlib.suppress(OSError):
+                self._pipe.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in recv
+        self._pipe.close()
+        if self._on_close is not None:
+            self._on_close()
+
+    @property
+    def _closed(self) -> bool:
+        """As of a socket: paramiko looks at it while it waits for its reader to end."""
+        return self.closed
+
+    def expire_in(self, seconds: float) -> None:
+        """Close everything unless ``relax`` is called before."""
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def relax(self) -> None:
+        """The handshake is done: no deadline, nothing kept."""
+        self._greeted = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def spoke_ssh(self) -> bool:
+        return self.head.startswith(b"SSH-") or b"\nSSH-" in self.head
+
+    def _acknowledge_at_once(self) -> None:
+        """During the login sshd still has Nagle on: a delayed acknowledgement costs 40 ms twice."""
+        if sys.platform == "linux" and isinstance(self._pipe, socket.socket):
+            with contextlib.suppress(OSError):
+                self._pipe.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def _greet(self, data: bytes) -> None:
+        self.head += data
+        if self.spoke_ssh():
+            self._greeted = True
+        elif self._received > _BANNER_LIMIT:
+            self.flooded = True
+            raise EOFError("no SSH banner")
+
+    def _expire(self) -> None:
+        self.expired = True
+        self.close()

@@ -1,0 +1,49 @@
+"""`gpuws attach`: open the way again, from the same or another laptop."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gpuws.engines.session import wait_until_running
+from gpuws.errors import GpuwsError
+from gpuws.journeys.way import ALIVE, find, open_way, ready
+from gpuws.journeys.world import Stopwatch, World
+from gpuws.plan.model import Secret, Workspace
+from gpuws.plan.requests import Ready, WorkspaceRequest
+
+
+def run(request: WorkspaceRequest, world: World) -> Ready:
+    """One login, one script, one channel. Nothing on the host is changed."""
+    watch = Stopwatch(world.clock)
+    reach = request.reach
+    world.report.stage("connect", reach.destination)
+    with world.host(reach) as host:
+        watch.lap("connect_s")
+        calls = host.calls
+        world.report.stage("probe")
+        seen, workspace = find(host, reach, request.name)
+        watch.lap("probe_s")
+        if workspace.state not in ALIVE:
+            raise gone(reach.host, workspace, seen.boot_time)
+        workspace = wait_until_running(host, workspace, world.report, root=seen.root)
+        token = seen.tokens.get(workspace.name, Secret(""))
+        port = open_way(world, host, reach, workspace, token, port=request.local_port, watch=watch)
+        return ready(reach, workspace, port, "none", watch, host.calls - calls)
+
+
+def gone(host: str, workspace: Workspace, boot_time: int) -> GpuwsError:
+    """Why there is nothing to attach to, and what brings it back."""
+    again = f"`gpuws up {host}` starts it again"
+    if workspace.state == "rebooted":
+        when = datetime.fromtimestamp(boot_time).strftime("%Y-%m-%d %H:%M") if boot_time else ""
+        return GpuwsError(
+            "rebooted",
+            f"{host} rebooted {when}: the kernels of {workspace.name} are gone; files and "
+            "environment are kept",
+            hint=again,
+        )
+    return GpuwsError(
+        "not-running",
+        f"{host}/{workspace.name} is {workspace.state}; files and environment are kept",
+        hint=f"`gpuws logs {host}/{workspace.name}` shows its last words; {again}",
+    )

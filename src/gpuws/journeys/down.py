@@ -1,0 +1,140 @@
+"""`gpuws down`: stop, clean up, and prove that nothing is left."""
+
+from __future__ import annotations
+
+from gpuws.engines.ending import stop, strays
+from gpuws.engines.session import Look, look
+from gpuws.environments.build import cancel
+from gpuws.errors import GpuwsError
+from gpuws.journeys.way import ALIVE
+from gpuws.journeys.world import World
+from gpuws.plan.model import Secret, Workspace
+from gpuws.plan.ports import Host
+from gpuws.plan.requests import Caller, Downed, DownRequest, Reach
+from gpuws.tunnel.http import busy_kernels
+
+
+def run(request: DownRequest, world: World) -> Downed:
+    """Idempotent: a second down finds nothing to stop and says so."""
+    reach = request.reach
+    world.report.stage("connect", reach.destination)
+    with world.host(reach) as host:
+        seen = look(host, root=reach.entry.root or "", name="")
+        chosen = _choose(request, seen)
+        parts = [_down(request, each, seen, host, world) for each in chosen]
+    return Downed(
+        stopped=tuple(name for part in parts for name in part.stopped),
+        removed=tuple(path for part in parts for path in part.removed),
+        left=tuple(item for part in parts for item in part.left),
+        kept=tuple(path for part in parts for path in part.kept),
+    )
+
+
+def _choose(request: DownRequest, seen: Look) -> tuple[Workspace, ...]:
+    known = seen.workspaces
+    if request.all:
+        return known
+    if request.name:
+        return tuple(each for each in known if each.name == request.name)
+    alive = [each for each in known if each.state in ALIVE]
+    if len(alive) > 1:
+        names = ", ".join(f"{request.reach.host}/{each.name}" for each in alive)
+        raise GpuwsError(
+            "several-workspaces",
+            f"{request.reach.host} has several workspaces: {names}",
+            hint=f"name one, or `gpuws down {request.reach.host} --all`",
+        )
+    return tuple(alive) or (known if len(known) == 1 else ())
+
+
+def _down(
+    request: DownRequest, workspace: Workspace, seen: Look, host: Host, world: World
+) -> Downed:
+    _ask_about_others(request, workspace, world)
+    if request.purge:
+        question = f"remove {workspace.name} with its project folder {workspace.get('dir')}?"
+        if not request.yes and not world.ask.confirm(question, flag="--yes"):
+            raise GpuwsError("interrupted", "nothing was removed")
+    token = seen.tokens.get(workspace.name, Secret(""))
+    _ask_about_kernels(request.reach, workspace, token, host, world, yes=request.yes)
+    keep = request.keep_running or _ask_about_strays(request, workspace, seen, host, world)
+    world.report.stage("session", f"stopping {workspace.name}")
+    stopped = stop(
+        host,
+        root=seen.root,
+        name=workspace.name,
+        keep_running=keep,
+        purge=request.purge,
+        rm_env=request.rm_env,
+    )
+    world.forwards.close(workspace.name)
+    world.records.forget(request.reach.host, workspace.name)
+    return Downed(
+        stopped=(workspace.name,) if stopped.stopped else (),
+        removed=stopped.removed,
+        left=stopped.left,
+        kept=stopped.kept,
+    )
+
+
+def stop_one(reach: Reach, workspace: Workspace, host: Host, world: World, *, yes: bool) -> None:
+    """For `up --restart`: stop the session, keep everything else."""
+    seen = look(host, root=reach.entry.root or "", name=workspace.name)
+    token = seen.tokens.get(workspace.name, Secret(""))
+    _ask_about_kernels(reach, workspace, token, host, world, yes=yes)
+    stop(host, root=seen.root, name=workspace.name)
+
+
+def _ask_about_others(request: DownRequest, workspace: Workspace, world: World) -> None:
+    """On an account that several people share, another's workspace is asked for even with --all."""
+    owner = workspace.raw.get("owner")
+    if not isinstance(owner, dict) or _same(owner, request.caller):
+        return
+    whose = f"{owner.get('person')} on {owner.get('laptop')}"
+    question = f"{workspace.name} belongs to {whose}; stop it?"
+    if not world.ask.confirm(question, flag=f"`gpuws down {request.reach.host}/{workspace.name}`"):
+        raise GpuwsError("not-ours", f"{workspace.name} belongs to {whose}; it was left running")
+
+
+def _same(owner: dict[str, object], caller: Caller) -> bool:
+    return owner.get("person") == caller.person
+
+
+def _ask_about_kernels(
+    reach: Reach, workspace: Workspace, token: Secret, host: Host, world: World, *, yes: bool
+) -> None:
+    if yes or workspace.target is None or workspace.state != "running":
+        return
+    stream = host.open_stream(workspace.target)
+    try:
+        kernels = busy_kernels(stream, workspace.get("base_url"), token.reveal())
+    finally:
+        stream.close()
+    busy = [kernel for kernel in kernels if kernel.state == "busy"]
+    if not busy:
+        return
+    question = f"{len(busy)} kernel(s) of {reach.host}/{workspace.name} are busy; stop them?"
+    if not world.ask.confirm(question, flag="--yes"):
+        raise GpuwsError(
+            "kernels-busy",
+            f"{len(busy)} kernel(s) of {reach.host}/{workspace.name} are busy",
+            hint=f"`gpuws down {reach.host}/{workspace.name} --yes` stops them",
+        )
+
+
+def _ask_about_strays(
+    request: DownRequest, workspace: Workspace, seen: Look, host: Host, world: World
+) -> bool:
+    """Whether processes that were started from the workspace's terminals stay."""
+    if request.yes or workspace.state not in ALIVE:
+        return False
+    found = strays(host, root=seen.root, name=workspace.name)
+    if not found:
+        return False
+    listed = "; ".join(f"{each.pid} {each.command}" for each in found[:10])
+    question = f"started from {workspace.name}'s terminals and still running: {listed}. End them?"
+    return not world.ask.confirm(question, flag="--yes or --keep-running")
+
+
+def end_build(host: Host, root: str, run_base: str, digest: str) -> None:
+    cancel(host, root, run_base, digest)

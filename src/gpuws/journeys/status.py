@@ -1,0 +1,50 @@
+"""`gpuws status`: what lives on one host, asked of the host itself."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from gpuws.journeys.way import probe
+from gpuws.journeys.world import World
+from gpuws.plan.model import HostFacts, Workspace
+from gpuws.plan.requests import HostStatus, Reach, StatusRequest
+
+
+def run(request: StatusRequest, world: World) -> HostStatus:
+    """One round trip. The laptop's address book is brought up to date."""
+    reach = request.reach
+    with world.host(reach) as host:
+        facts = probe(host, reach)
+    _remember(reach, facts, world)
+    shown = tuple(_workspace(each, facts, world) for each in facts.workspaces)
+    return HostStatus(reach.host, True, None, tuple(asdict(gpu) for gpu in facts.gpus), shown)
+
+
+def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str, Any]:
+    environment = workspace.raw.get("environment")
+    prefix = workspace.get("prefix")
+    owner = workspace.raw.get("owner")
+    return {
+        "name": workspace.name,
+        "state": workspace.state,
+        "since": workspace.since,
+        "environment": environment if isinstance(environment, dict) else {},
+        "idle_s": workspace.raw.get("idle_s"),
+        "tunnel": world.forwards.port(workspace.name),
+        "dir": workspace.get("dir"),
+        "owner": owner if isinstance(owner, dict) else {},
+        "gpus": workspace.raw.get("gpus"),
+        "activate": f"conda activate {prefix}" if prefix else "",
+        "node": facts.node,
+    }
+
+
+def _remember(reach: Reach, facts: HostFacts, world: World) -> None:
+    states = {each.name: each.state for each in facts.workspaces}
+    for record in world.records.of(reach.host):
+        if record.name in states:
+            seen = replace(record, state=states[record.name], seen=world.now())
+            world.records.remember(seen)
+        else:
+            world.records.forget(record.host, record.name)

@@ -1,0 +1,253 @@
+"""`gpuws up`: make the workspace be there and open the way to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gpuws import __version__
+from gpuws.engines.engine import engine_for
+from gpuws.engines.session import Order, start, wait_until_running
+from gpuws.environments.build import BuildOrder, Built, ensure
+from gpuws.environments.choose import choose
+from gpuws.errors import GpuwsError
+from gpuws.journeys import down, dry_run
+from gpuws.journeys.way import find, open_way, probe, ready, remember
+from gpuws.journeys.world import Stopwatch, World
+from gpuws.plan.decide import UpPlan, decide_up
+from gpuws.plan.model import HostFacts, Pairs, Secret, Workspace
+from gpuws.plan.ports import Host
+from gpuws.plan.requests import Plan, Ready, UpRequest
+from gpuws.services import jupyter
+
+
+def run(request: UpRequest, world: World) -> Ready | Plan:
+    """Safe to run again: what is there is kept, what is under way is joined."""
+    watch = Stopwatch(world.clock)
+    world.report.stage("connect", request.reach.destination)
+    with world.host(request.reach) as host:
+        watch.lap("connect_s")
+        calls = host.calls
+        world.report.stage("probe")
+        facts = probe(host, request.reach)
+        plan = decide_up(request, facts)
+        watch.lap("probe_s")
+        if request.dry_run:
+            order = build_order(request, plan, facts) if plan.environment.build else None
+            return dry_run.plan(request, plan, facts, order)
+        _say(world, plan)
+        built = _environment(request, plan, facts, host, world)
+        watch.lap("environment_s")
+        workspace, token = _session(request, plan, facts, built, host, world)
+        watch.lap("session_s")
+        port = _open(request, workspace, token, host, world, watch)
+        action = _action(plan, built)
+        return ready(request.reach, workspace, port, action, watch, host.calls - calls, plan.notes)
+
+
+def _say(world: World, plan: UpPlan) -> None:
+    for text in plan.notes:
+        world.report.note(text)
+    for text in plan.warnings:
+        world.report.warn(text)
+
+
+def build_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrder:
+    """What the environment's build needs to know."""
+    if request.spec is None:
+        raise GpuwsError("bug", "a build was ordered without an environment file")
+    entry = request.reach.entry
+    return BuildOrder(
+        root=plan.root,
+        run_base=facts.run_base,
+        engine=engine_for(facts),
+        spec=request.spec,
+        extra=plan.environment.extra,
+        choice=choose(request.spec, facts),
+        hash=plan.environment.hash,
+        channels=entry.channels,
+        pip_index=entry.pip_index,
+        cache_dir=entry.cache_dir,
+        prologue=entry.prologue,
+        env=entry.env,
+        cuda=facts.cuda,
+        facts=facts,
+    )
+
+
+def _environment(
+    request: UpRequest, plan: UpPlan, facts: HostFacts, host: Host, world: World
+) -> Built | None:
+    """The prefix that the plan names, built where it is not there. None: it was there."""
+    if not plan.environment.build:
+        return None
+    world.report.stage("environment", request.spec.source if request.spec else "")
+    return ensure(host, build_order(request, plan, facts), world.report, world.fetch)
+
+
+def _session(
+    request: UpRequest,
+    plan: UpPlan,
+    facts: HostFacts,
+    built: Built | None,
+    host: Host,
+    world: World,
+) -> tuple[Workspace, Secret]:
+    if plan.session == "keep":
+        seen, workspace = find(host, request.reach, plan.name)
+        world.report.note(f"{request.reach.host}/{plan.name} is already running: nothing changed")
+        return wait_until_running(host, workspace, world.report, root=seen.root), seen.tokens.get(
+            plan.name, Secret("")
+        )
+    if plan.session == "restart" and plan.existing:
+        down.stop_one(request.reach, plan.existing, host, world, yes=request.yes)
+    world.report.stage("session", plan.dir)
+    token = world.new_secret()
+    order = _order(request, plan, facts, built, token, world)
+    return start(host, order, world.report), token
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """What stays the same over down and up, and what is new each time."""
+
+    base_url: str
+    instance: str
+
+
+def _identity(plan: UpPlan, world: World) -> _Identity:
+    kept = plan.existing.get("base_url") if plan.existing else ""
+    return _Identity(kept or f"/w-{world.new_id(16)}/", world.new_id(32))
+
+
+def _order(
+    request: UpRequest,
+    plan: UpPlan,
+    facts: HostFacts,
+    built: Built | None,
+    token: Secret,
+    world: World,
+) -> Order:
+    identity = _identity(plan, world)
+    engine = engine_for(facts)
+    launch = (
+        jupyter.launch(
+            workspace_folder=plan.folder,
+            run=plan.run,
+            prefix=plan.environment.prefix,
+            base_url=identity.base_url,
+            instance=identity.instance,
+            dir=plan.dir,
+            socket=True,
+        )
+        if request.jupyter
+        else None
+    )
+    return Order(
+        root=plan.root,
+        run_base=facts.run_base,
+        engine=engine,
+        name=plan.name,
+        record=_record(request, plan, facts, built, identity, engine.name, world),
+        launch=launch,
+        prefix=plan.environment.prefix,
+        dir=plan.dir,
+        token=token,
+        prologue=request.reach.entry.prologue,
+        env=_variables(request, plan),
+        secret_env=request.secret_env,
+        login_env=request.reach.entry.login_env,
+    )
+
+
+def _variables(request: UpRequest, plan: UpPlan) -> Pairs:
+    entry = request.reach.entry
+    chosen = dict(entry.env)
+    if entry.cache_dir:
+        for name, folder in (
+            ("HF_HOME", "huggingface"),
+            ("TORCH_HOME", "torch"),
+            ("PIP_CACHE_DIR", "pip"),
+            ("UV_CACHE_DIR", "uv"),
+        ):
+            chosen.setdefault(name, f"{entry.cache_dir.rstrip('/')}/{folder}")
+    if plan.gpus.visible is not None:
+        chosen["CUDA_VISIBLE_DEVICES"] = plan.gpus.visible
+    return tuple(chosen.items())
+
+
+def _record(
+    request: UpRequest,
+    plan: UpPlan,
+    facts: HostFacts,
+    built: Built | None,
+    identity: _Identity,
+    engine: str,
+    world: World,
+) -> dict[str, Any]:
+    """workspace.json: what any laptop needs for attach and down. No secrets."""
+    kept = plan.existing.raw if plan.existing else {}
+    caller = request.caller
+    environment = {
+        "tool": built.tool if built else _kept_tool(kept, plan),
+        "hash": plan.environment.hash,
+        "source": request.spec.source if request.spec else plan.environment.use_env,
+        "added": list(plan.environment.extra),
+    }
+    return {
+        "schema": 1,
+        "gpuws": __version__,
+        "name": plan.name,
+        "id": kept.get("id") or world.new_id(16),
+        "host": request.reach.host,
+        "owner": {"person": caller.person, "laptop": caller.laptop, "folder": caller.folder},
+        "node": facts.node,
+        "boot_id": facts.boot_id,
+        "engine": engine,
+        "run": plan.run,
+        "base_url": identity.base_url,
+        "instance": identity.instance,
+        "dir": plan.dir,
+        "prefix": plan.environment.prefix,
+        "use_env": request.use_env,
+        "environment": environment,
+        "gpus": list(plan.gpus.indices) if plan.gpus.indices is not None else None,
+        "gpus_wanted": request.gpus,
+        "local_port": request.local_port or plan.wanted_port,
+        "jupyter": request.jupyter,
+        "git": {"commit": request.git_commit, "dirty": request.git_dirty},
+        "created": int(world.now()),
+    }
+
+
+def _kept_tool(kept: dict[str, Any], plan: UpPlan) -> str:
+    if plan.environment.use_env:
+        return "existing"
+    known = kept.get("environment")
+    return str(known.get("tool", "")) if isinstance(known, dict) else ""
+
+
+def _open(
+    request: UpRequest,
+    workspace: Workspace,
+    token: Secret,
+    host: Host,
+    world: World,
+    watch: Stopwatch,
+) -> int:
+    if not workspace.raw.get("jupyter", True):
+        remember(world, request.reach, workspace)
+        return 0
+    return open_way(
+        world, host, request.reach, workspace, token, port=request.local_port, watch=watch
+    )
+
+
+def _action(plan: UpPlan, built: Built | None) -> str:
+    """created | reused | updated (another prefix became current) | none."""
+    before = plan.existing.get("prefix") if plan.existing else ""
+    if plan.environment.use_env or (plan.session == "keep" and built is None):
+        return "none"
+    if before and before != plan.environment.prefix and plan.session != "keep":
+        return "updated"
+    return built.action if built else "reused"

@@ -1,0 +1,167 @@
+"""The steps that several verbs share: probe the host, choose the workspace, open the way."""
+
+from __future__ import annotations
+
+from gpuws.engines.session import Look, look
+from gpuws.errors import GpuwsError
+from gpuws.host.probing import probe_script
+from gpuws.host.script import fields
+from gpuws.journeys.world import Stopwatch, World
+from gpuws.plan.facts import facts_from
+from gpuws.plan.model import HostFacts, Secret, Workspace
+from gpuws.plan.ports import Host
+from gpuws.plan.requests import Reach, Ready
+from gpuws.records import Record
+from gpuws.tunnel.http import readiness
+
+ALIVE = frozenset({"running", "starting"})
+
+
+def probe(host: Host, reach: Reach) -> HostFacts:
+    """One round trip that asks everything."""
+    entry = reach.entry
+    reply = host.run(
+        probe_script(),
+        entry.root or "",
+        "\n".join(entry.prologue),
+        "1" if entry.login_env else "0",
+        timeout=60.0,
+    )
+    return facts_from(fields(reply, "probe"))
+
+
+def find(host: Host, reach: Reach, name: str | None) -> tuple[Look, Workspace]:
+    """The workspace that is meant: the named one, else the only one that could be."""
+    seen = look(host, root=reach.entry.root or "", name=name or "")
+    known = {each.name: each for each in seen.workspaces}
+    if name:
+        if name not in known:
+            raise _not_there(reach.host, name, tuple(known))
+        return seen, known[name]
+    alive = [each for each in seen.workspaces if each.state in ALIVE]
+    only = alive or list(seen.workspaces)
+    if len(only) == 1:
+        return seen, only[0]
+    if not only:
+        raise GpuwsError(
+            "no-workspace",
+            f"{reach.host} has no workspace under {seen.root}",
+            hint=f"`gpuws up {reach.host}` makes one",
+        )
+    raise GpuwsError(
+        "several-workspaces",
+        f"{reach.host} has several workspaces: {', '.join(each.name for each in only)}",
+        hint=f"name one, for example {reach.host}/{only[0].name}",
+    )
+
+
+def _not_there(host: str, name: str, known: tuple[str, ...]) -> GpuwsError:
+    hint = f"`gpuws up {host} --name {name}` makes it"
+    if known:
+        hint = f"there: {', '.join(f'{host}/{each}' for each in known)}; {hint}"
+    return GpuwsError("workspace-not-found", f"{host} has no workspace named {name}", hint=hint)
+
+
+def open_way(
+    world: World,
+    host: Host,
+    reach: Reach,
+    workspace: Workspace,
+    token: Secret,
+    *,
+    port: int | None,
+    watch: Stopwatch,
+) -> int:
+    """Check through a channel that it is our Jupyter, then listen locally. The local port."""
+    world.report.stage("tunnel")
+    target = workspace.target
+    if target is None:
+        raise GpuwsError(
+            "not-running",
+            f"{reach.host}/{workspace.name} has no Jupyter to forward to",
+            hint=f"`gpuws shell {reach.host}/{workspace.name}` opens a terminal in it",
+        )
+    stream = host.open_stream(target)
+    try:
+        readiness(stream, workspace.get("base_url"), token.reveal(), workspace.get("instance"))
+    finally:
+        stream.close()
+    wanted = _wanted(world, reach, workspace)
+    local = world.forwards.open(reach, workspace.name, target, port=port, wanted=wanted)
+    watch.lap("tunnel_s")
+    remember(world, reach, workspace, local_port=local)
+    return local
+
+
+def _wanted(world: World, reach: Reach, workspace: Workspace) -> int:
+    known = [r for r in world.records.of(reach.host) if r.name == workspace.name]
+    if known and known[0].local_port:
+        return known[0].local_port
+    kept = workspace.raw.get("local_port")
+    return kept if isinstance(kept, int) and 1024 <= kept <= 65535 else 8888
+
+
+def remember(world: World, reach: Reach, workspace: Workspace, *, local_port: int = 0) -> None:
+    """Into the laptop's address book."""
+    now = world.now()
+    world.records.remember(
+        Record(
+            host=reach.host,
+            name=workspace.name,
+            local_port=local_port,
+            base_url=workspace.get("base_url"),
+            root=reach.entry.root or "",
+            ssh_config=reach.ssh_config,
+            port=reach.port,
+            state=workspace.state,
+            environment=_environment_of(workspace).get("hash", ""),
+            seen=now,
+            used=now,
+        )
+    )
+
+
+def _environment_of(workspace: Workspace) -> dict[str, str]:
+    found = workspace.raw.get("environment")
+    return {k: str(v) for k, v in found.items() if v is not None} if isinstance(found, dict) else {}
+
+
+def url_of(workspace: Workspace, local_port: int) -> str:
+    """Without the token."""
+    return f"http://127.0.0.1:{local_port}{workspace.get('base_url') or '/'}lab"
+
+
+def ready(
+    reach: Reach,
+    workspace: Workspace,
+    local_port: int,
+    action: str,
+    watch: Stopwatch,
+    round_trips: int,
+    notes: tuple[str, ...] = (),
+) -> Ready:
+    environment = _environment_of(workspace)
+    gpus = workspace.raw.get("gpus")
+    return Ready(
+        workspace=f"{reach.host}/{workspace.name}",
+        host=reach.host,
+        name=workspace.name,
+        url=url_of(workspace, local_port) if local_port else "",
+        local_port=local_port,
+        session={
+            "engine": workspace.get("engine"),
+            "name": workspace.name,
+            "state": workspace.state,
+        },
+        environment={
+            "tool": environment.get("tool", ""),
+            "hash": environment.get("hash", ""),
+            "prefix": workspace.get("prefix"),
+            "action": action,
+        },
+        gpus=tuple(g for g in gpus if isinstance(g, int)) if isinstance(gpus, list) else None,
+        timings=watch.total(),
+        round_trips=round_trips,
+        dir=workspace.get("dir"),
+        notes=notes,
+    )

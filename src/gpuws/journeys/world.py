@@ -1,0 +1,76 @@
+"""Everything a journey may touch, handed in: tests and the keeper pass their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from gpuws.plan.model import Profile, Secret, Target
+from gpuws.plan.ports import Ask, Host, Process, Progress
+from gpuws.plan.requests import Reach
+from gpuws.records import Records
+
+
+class Forwards(Protocol):
+    """The local listeners, by workspace. They outlive the journey that opened them."""
+
+    def open(
+        self, reach: Reach, name: str, target: Target, *, port: int | None, wanted: int
+    ) -> int:
+        """The local port; the one already open for this workspace is kept and aimed anew.
+
+        ``port`` is the user's own choice (taken: local-port-taken), ``wanted`` a preference.
+        """
+        ...
+
+    def port(self, name: str) -> int | None: ...
+    def close(self, name: str) -> bool: ...
+
+
+class Terminal(Protocol):
+    """The person's end of exec, shell and logs -f."""
+
+    def size(self) -> tuple[int, int] | None:
+        """(columns, rows), or None off a terminal."""
+        ...
+
+    def run_process(self, process: Process) -> int: ...
+    def write(self, data: bytes) -> None: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """``host`` gives the one connection to a host: opened on first use, kept by a keeper."""
+
+    host: Callable[[Reach], AbstractContextManager[Host]]
+    resolve: Callable[[Reach], Profile]
+    forwards: Forwards
+    terminal: Terminal
+    records: Records
+    report: Progress
+    ask: Ask
+    clock: Callable[[], float]  # monotonic seconds
+    now: Callable[[], float]  # seconds since the epoch
+    new_secret: Callable[[], Secret]  # 64 hex digits
+    new_id: Callable[[int], str]  # this many hex digits
+    fetch: Callable[[str], bytes]  # download on the laptop
+    sleep: Callable[[float], None]
+
+
+class Stopwatch:
+    """Seconds by part of a journey, as --json reports them."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._begin = self._last = clock()
+        self.parts: dict[str, float] = {}
+
+    def lap(self, part: str) -> None:
+        now = self._clock()
+        self.parts[part] = round(now - self._last, 3)
+        self._last = now
+
+    def total(self) -> dict[str, float]:
+        return {**self.parts, "total_s": round(self._clock() - self._begin, 3)}

@@ -1,0 +1,1 @@
+"""The process that owns a connection, and how the verbs reach it."""

@@ -1,0 +1,166 @@
+"""The view's side: run a verb in the host's keeper, or here where there is none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from gpuws.errors import EXIT_OF, GpuwsError
+from gpuws.keeper import wire as wires
+from gpuws.keeper.codec import encode
+from gpuws.keeper.wire import Wire
+from gpuws.plan.ports import Ask, Progress
+from gpuws.plan.requests import Reach, Request
+
+
+class Person(Progress, Ask, Protocol):
+    """The person at this end: what is shown to them and asked of them."""
+
+    def size(self) -> tuple[int, int] | None: ...
+    def show_block(self, block: bytes) -> None: ...
+
+
+def start(key: str) -> Wire:
+    """The live keeper's wire; one is started where there is none.
+
+    The interpreter is started before anything else: paramiko takes 0.3 s to import.
+    """
+    found = wires.dial(key)
+    if found:
+        return found
+    flags: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        flags = {"creationflags": 0x00000008 | 0x00000200}  # DETACHED_PROCESS, NEW_PROCESS_GROUP
+    with subprocess.Popen(
+        [sys.executable, "-m", "gpuws.keeper", key],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **flags,
+    ) as process:
+        said = process.stdout.readline() if process.stdout else b""
+        found = wires.dial(key) if said.strip() == b"ready" else None
+        if found is None:
+            detail = process.stderr.read(4000).decode("utf-8", "replace") if process.stderr else ""
+            raise GpuwsError("bug", "the keeper did not start", detail=detail)
+        process.returncode = 0  # it goes on by itself: Popen must not wait for it
+        return found
+
+
+class Talk:
+    """A verb under way in a keeper."""
+
+    def __init__(self, wire: Wire, person: Person) -> None:
+        self._wire = wire
+        self._person = person
+
+    def send(self, verb: str, request: Request, *, detach: bool = False) -> None:
+        self._wire.send(
+            {
+                "verb": verb,
+                "request": encode(request),
+                "detach": detach,
+                "size": self._person.size(),
+            }
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Events go to the person until the journey ends; its data, or its error raised."""
+        while True:
+            block = self._wire.receive()
+            if block is None:
+                raise GpuwsError(
+                    "connection-lost",
+                    "the background process that holds the connection went away",
+                    hint="run the command again",
+                    retryable=True,
+                )
+            if not wires.is_json(block):
+                self._person.show_block(block)
+                continue
+            message = wires.parse(block)
+            if "result" in message:
+                answer: dict[str, Any] = message["result"]
+                return answer
+            self._hear(message)
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "error" in message:
+            raise error_of(message["error"])
+        if "ask" in message:
+            self._wire.send({"answer": _answer(self._person, message)})
+        elif "event" in message:
+            show(self._person, message)
+
+    def health(self, seconds: float) -> dict[str, Any] | None:
+        """The next health message within ``seconds``, else None; {"lost": True} at the end."""
+        if not self._wire.wait(seconds):
+            return None
+        block = self._wire.receive()
+        if block is None:
+            return {"lost": True}
+        health: dict[str, Any] | None = wires.parse(block).get("health")
+        return health
+
+    def type(self, data: bytes) -> None:
+        """Keystrokes for exec and shell; empty means the end of input."""
+        self._wire.send_block(wires.STDIN + data)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._wire.send({"resize": [columns, rows]})
+
+    def __enter__(self) -> Talk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave("close")
+
+    def leave(self, how: str) -> None:
+        """ "close": the tunnel goes with the view; "detach": the keeper keeps it."""
+        try:
+            self._wire.send({"leave": how})
+        except OSError:
+            return
+        finally:
+            self._wire.close()
+
+
+def show(person: Progress, message: dict[str, Any]) -> None:
+    kind = message["event"]
+    if kind == "stage":
+        person.stage(message["name"], message.get("detail", ""))
+        return
+    tell: dict[str, Callable[[str], None]] = {
+        "line": person.line,
+        "note": person.note,
+        "warn": person.warn,
+    }
+    tell[kind](message["text"])
+
+
+def _answer(person: Ask, message: dict[str, Any]) -> str | None:
+    try:
+        if message["ask"] == "confirm":
+            return "yes" if person.confirm(message["prompt"], flag=message["flag"]) else "no"
+        ask = person.secret if message["ask"] == "secret" else person.text
+        return ask(message["prompt"])
+    except GpuwsError:
+        return None
+
+
+def error_of(data: dict[str, Any]) -> GpuwsError:
+    code = data.get("code", "bug")
+    return GpuwsError(
+        code if code in EXIT_OF else "bug",
+        data.get("message", ""),
+        hint=data.get("hint", ""),
+        stage=data.get("stage", ""),
+        detail=data.get("detail", ""),
+        retryable=bool(data.get("retryable")),
+    )
+
+
+def keeper_key(reach: Reach) -> str:
+    return wires.key_of(reach.host, reach.ssh_config, reach.port)

@@ -1,0 +1,117 @@
+"""The keeper: the one process that owns a host's connection and its forwards.
+
+It is started before the dial, because a login cannot be handed to another process afterwards (a
+fork after the connection kills both sides, and a second login asks for a second one-time code).
+It ends by itself when no view talks to it and no forward is wanted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from multiprocessing.connection import Listener
+from typing import Any
+
+from gpuws.keeper.conversation import Conversation
+from gpuws.keeper.wire import Wire
+from gpuws.keeper.world import HeldForwards, Line
+
+_log = logging.getLogger("gpuws.keeper")
+_FIRST_VIEW_WITHIN = 30.0  # seconds
+_LOOK_EVERY = 0.5  # seconds between two looks at the connection
+
+
+class Keeper:
+    """Shared by all conversations; every change of who wants what is under one lock."""
+
+    def __init__(self) -> None:
+        self.line = Line()
+        self.forwards = HeldForwards(self.line)
+        self._lock = threading.Lock()
+        self._talking: set[Conversation] = set()
+        self._detached: set[str] = set()
+        self._begun = time.monotonic()
+        self._met = False
+
+    def serve(self, listener: Listener) -> None:
+        """Until nobody wants anything any more."""
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        try:
+            while not self._finished():
+                time.sleep(_LOOK_EVERY)
+                self._look()
+        finally:
+            listener.close()
+            self.forwards.close_all()
+            self.line.close()
+
+    def _accept(self, listener: Listener) -> None:
+        while True:
+            try:
+                wire = Wire(listener.accept())
+            except OSError:
+                return
+            conversation = Conversation(self, wire)
+            with self._lock:
+                self._met = True
+                self._talking.add(conversation)
+            threading.Thread(target=self._talk, args=(conversation,), daemon=True).start()
+
+    def _talk(self, conversation: Conversation) -> None:
+        try:
+            conversation.run()
+        except Exception as error:
+            self.log_bug(error)
+        finally:
+            self.release(conversation)
+
+    def _finished(self) -> bool:
+        with self._lock:
+            wanted = self._talking or self.forwards.held
+            young = not self._met and time.monotonic() - self._begun < _FIRST_VIEW_WITHIN
+            return not wanted and not young
+
+    def _look(self) -> None:
+        """A dropped connection closes the forwards; the views are told by their watch."""
+        host = self.line.host
+        if host is not None and self.forwards.held and not host.alive():
+            _log.warning("the connection to %s is gone", host.profile.alias)
+            time.sleep(1.5)  # each watch says so once before its forward goes
+            self.forwards.close_all()
+
+    def hold(self, conversation: Conversation, *, detached: bool) -> None:
+        with self._lock:
+            if detached:
+                self._detached.add(conversation.name)
+
+    def release(self, conversation: Conversation) -> None:
+        """A view is gone: its forward goes with it unless somebody else wants it."""
+        with self._lock:
+            if conversation not in self._talking:
+                return
+            self._talking.discard(conversation)
+            name = conversation.name
+            if conversation.leaving == "detach" and name:
+                self._detached.add(name)
+            watched = any(other.name == name for other in self._talking)
+            if name and name not in self._detached and not watched:
+                self.forwards.close(name)
+
+    def health(self, name: str) -> dict[str, Any]:
+        """What the panel and `status` show of a forward."""
+        host, held = self.line.host, self.forwards.held.get(name)
+        if host is None or held is None or not host.alive():
+            return {"lost": True}
+        stats = held.forward.stats()
+        return {
+            "lost": False,
+            "heard_s": round(time.monotonic() - host.last_heard(), 1),
+            "bytes_in": stats.bytes_in,
+            "bytes_out": stats.bytes_out,
+            "connections": stats.open,
+            "local_port": held.forward.local_port,
+        }
+
+    def log_bug(self, error: Exception) -> None:
+        _log.error("a fault of gpuws", exc_info=error)

@@ -1,0 +1,38 @@
+"""The verbs as a table: request type and journey. A journey is imported when it runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from gpuws.journeys.world import World
+from gpuws.keeper.codec import decode, encode
+from gpuws.plan.requests import DownRequest, Request, StatusRequest, UpRequest, WorkspaceRequest
+
+REQUESTS: dict[str, type[Request]] = {
+    "up": UpRequest,
+    "attach": WorkspaceRequest,
+    "url": WorkspaceRequest,
+    "logs": WorkspaceRequest,
+    "exec": WorkspaceRequest,
+    "shell": WorkspaceRequest,
+    "status": StatusRequest,
+    "down": DownRequest,
+}
+
+KEEPS = frozenset({"up", "attach"})
+"""Verbs that leave a forward open: they always run in a keeper."""
+
+_MODULES = {"exec": "exec_"}
+
+
+def perform(verb: str, request: Request, world: World) -> dict[str, Any]:
+    """Run a journey; its answer as JSON data."""
+    journey = import_module(f"gpuws.journeys.{_MODULES.get(verb, verb)}")
+    answer = encode(journey.run(request, world))
+    result: dict[str, Any] = answer
+    return result
+
+
+def request_of(verb: str, data: object) -> Request:
+    return decode(REQUESTS[verb], data)

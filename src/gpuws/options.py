@@ -1,0 +1,108 @@
+"""The global options: they work before and after the verb, and as GPUWS_… variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gpuws.errors import GpuwsError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Read once per command."""
+
+    port: int | None = None
+    ssh_config: str | None = None
+    hosts: str | None = None
+    json: bool = False
+    transport: str = "paramiko"
+    accept_new: bool = False
+    verbose: int = 0
+    quiet: bool = False
+    no_input: bool = False
+    timeout: float | None = None  # seconds for the connection
+    debug: bool = False
+
+
+_FLAGS = {
+    "--json": "json",
+    "--accept-new": "accept_new",
+    "-q": "quiet",
+    "--quiet": "quiet",
+    "--no-input": "no_input",
+    "--debug": "debug",
+}
+_VALUES = {
+    "-p": "port",
+    "--port": "port",
+    "--ssh-config": "ssh_config",
+    "--hosts": "hosts",
+    "--transport": "transport",
+    "--timeout": "timeout",
+}
+_VERBOSE = {"-v": 1, "-vv": 2, "-vvv": 3, "--verbose": 1}
+
+HELP = """\
+Global options, before or after the verb (each also as GPUWS_... variable):
+-p/--port N (the SSH port) | --ssh-config FILE (as ssh -F) | --hosts FILE |
+--json | --accept-new | --no-input | --timeout SECONDS | -v/-vv/-vvv | -q |
+--transport paramiko | --debug | --version"""
+
+
+def take(argv: Sequence[str]) -> tuple[Options, list[str]]:
+    """The global options of a command line, and the rest of it. Stops at ``--``."""
+    found: dict[str, object] = _from_environment()
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+            break
+        name, equals, value = word.partition("=")
+        if word in _FLAGS:
+            found[_FLAGS[word]] = True
+        elif word in _VERBOSE:
+            found["verbose"] = _VERBOSE[word]
+        elif name in _VALUES:
+            key = _VALUES[name]
+            text = value if equals else next(words, None)
+            found[key] = _value(name, key, text)
+        else:
+            rest.append(word)
+    return replace(Options(), **found), rest  # type: ignore[arg-type]
+
+
+def _from_environment() -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key in {*_FLAGS.values(), *_VALUES.values()}:
+        name = f"GPUWS_{key.upper()}"
+        text = os.environ.get(name)
+        if not text:
+            continue
+        if key in _FLAGS.values():
+            found[key] = text.lower() not in ("0", "no", "false")
+        else:
+            found[key] = _value(name, key, text)
+    return found
+
+
+def _value(name: str, key: str, text: str | None) -> object:
+    if text is None:
+        raise GpuwsError("usage", f"{name} needs a value", hint="see `gpuws --help`")
+    if key == "port":
+        return _number(name, text, 1, 65535)
+    if key == "timeout":
+        return float(_number(name, text, 1, 86400))
+    if key == "transport" and text != "paramiko":
+        raise GpuwsError(
+            "usage", f"--transport {text}: only paramiko exists so far", hint="leave it out"
+        )
+    return text
+
+
+def _number(name: str, text: str, low: int, high: int) -> int:
+    if not text.isdigit() or not low <= int(text) <= high:
+        raise GpuwsError("usage", f"{name} takes a whole number from {low} to {high}, not {text!r}")
+    return int(text)

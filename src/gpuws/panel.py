@@ -1,0 +1,143 @@
+"""The live panel on a terminal: stages with elapsed time, then the workspace and its keys."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as RichLive
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from gpuws.host.sanitise import sanitise
+from gpuws.report import STAGES, Plain, encodable
+
+
+@dataclass
+class _Stage:
+    name: str
+    detail: str
+    begun: float
+    seconds: float | None = None
+
+
+class Live(Plain):
+    """Stages above, the newest line of the running one below. Never markup: text is inert."""
+
+    def __init__(self, *, no_input: bool = False) -> None:
+        super().__init__(no_input=no_input)
+        self._console = Console(stderr=True, highlight=False)
+        self._stages: list[_Stage] = []
+        self._latest = ""
+        self._live: RichLive | None = None
+        self._ready: RenderableType | None = None
+
+    def stage(self, name: str, detail: str = "") -> None:
+        now = time.monotonic()
+        self._finish(now)
+        self._stages.append(_Stage(name, sanitise(detail), now))
+        self._latest = ""
+        self._show()
+
+    def line(self, text: str) -> None:
+        self._latest = sanitise(text)
+        self._show()
+
+    def talk(self, text: str) -> None:
+        self._console.print(Text(encodable(text, sys.stderr)))
+
+    def _finish(self, now: float) -> None:
+        if self._stages and self._stages[-1].seconds is None:
+            self._stages[-1].seconds = now - self._stages[-1].begun
+
+    def _show(self) -> None:
+        if self._live is None:
+            self._live = RichLive(
+                console=self._console,
+                get_renderable=self._render,
+                refresh_per_second=8,
+                transient=True,
+            )
+            self._live.start()
+
+    def _render(self) -> RenderableType:
+        if self._ready is not None:
+            return self._ready
+        table = Table.grid(padding=(0, 2))
+        for stage in self._stages:
+            seconds = stage.seconds or time.monotonic() - stage.begun
+            mark: RenderableType = Text("  ✓" if self._unicode() else " ok", style="green")
+            if stage.seconds is None:
+                mark = Spinner("dots" if self._unicode() else "line", style="cyan")
+            name = Text(STAGES.get(stage.name, stage.name))
+            detail = Text(stage.detail, style="dim", overflow="ellipsis", no_wrap=True)
+            table.add_row(mark, name, Text(f"{seconds:5.1f} s", style="dim"), detail)
+        latest = Text(f"     {self._latest}", style="dim", overflow="ellipsis", no_wrap=True)
+        return Group(table, latest)
+
+    def _unicode(self) -> bool:
+        return (sys.stderr.encoding or "").lower().startswith("utf")
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        if self._live:
+            self._live.stop()
+            self._live = None
+        yield
+        self._show()
+
+    def close(self) -> None:
+        if self._live:
+            self._finish(time.monotonic())
+            self._live.transient = self._ready is not None
+            self._live.stop()
+            self._live = None
+
+    # --- after it is ready -----------------------------------------------------------------------
+
+    def watch(self, result: dict[str, Any], health: dict[str, Any], said: str) -> None:
+        """The workspace, its tunnel's health, and the keys."""
+        self._finish(time.monotonic())
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold")
+        for label, value in facts_of(result):
+            table.add_row(label, Text(sanitise(value), overflow="fold"))
+        table.add_row("tunnel", Text(health_text(health)))
+        keys = Text("o open · c copy the URL · q leave (Jupyter goes on)", style="dim")
+        lines: list[RenderableType] = [table, Text(""), Text(encodable(keys.plain, sys.stderr))]
+        if said:
+            lines.append(Text(sanitise(said), style="cyan"))
+        self._ready = Group(*lines)
+        self._show()
+
+
+def facts_of(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows that tell what `up` or `attach` brought."""
+    environment = result["environment"]
+    gpus = result["gpus"]
+    rows = [("workspace", result["workspace"])]
+    if result["url"]:
+        rows.append(("JupyterLab", result["url"]))
+    rows.append(("folder", result["dir"]))
+    made = f"{environment['tool']} {environment['prefix']} ({environment['action']})"
+    rows.append(("environment", made.strip()))
+    rows.append(("GPUs", "all visible" if gpus is None else ", ".join(map(str, gpus)) or "none"))
+    return rows
+
+
+def health_text(health: dict[str, Any]) -> str:
+    if not health:
+        return "open"
+    if health.get("lost"):
+        return "lost"
+    moved = (health["bytes_in"] + health["bytes_out"]) / 1e6
+    return (
+        f"open on 127.0.0.1:{health['local_port']}, last heard {health['heard_s']:.0f} s ago, "
+        f"{health['connections']} connections, {moved:.1f} MB"
+    )

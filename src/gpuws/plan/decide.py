@@ -1,0 +1,269 @@
+"""(request, facts) → what `up` will do, or a refusal with a hint. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gpuws.errors import GpuwsError
+from gpuws.plan import naming
+from gpuws.plan.gpus import GpuChoice, choose_gpus
+from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
+from gpuws.plan.requests import Caller, UpRequest
+
+_ALIVE = frozenset({"running", "starting"})
+_NAME = re.compile(r"^(?:[A-Za-z0-9_.\-/]+::)?([A-Za-z0-9][A-Za-z0-9_.\-]*)")
+
+
+@dataclass(frozen=True)
+class EnvironmentPlan:
+    """``prefix`` is absolute; ``build`` says whether it must be made first."""
+
+    prefix: str
+    hash: str  # "" for an environment that was already there (--use-env)
+    extra: tuple[str, ...] = ()  # brought beside the user's list
+    build: bool = False
+    use_env: str = ""
+
+
+@dataclass(frozen=True)
+class UpPlan:
+    """``session`` is start, keep (it runs already) or restart (asked for with --restart)."""
+
+    name: str
+    root: str
+    run: str  # the workspace's socket folder on the host
+    dir: str
+    environment: EnvironmentPlan
+    gpus: GpuChoice
+    session: str
+    existing: Workspace | None
+    wanted_port: int
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        return f"{self.root}/workspaces/{self.name}"
+
+
+def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
+    """Everything `up` needs to know before it changes anything on the host."""
+    _refuse_login_node(request, facts)
+    _refuse_bad_root(facts)
+    existing = next((each for each in facts.workspaces if each.name == request.name), None)
+    if existing:
+        refuse_other_folder(existing, request.caller, request.reach.host)
+    environment = _environment(request, facts)
+    gpus = choose_gpus(request.gpus or request.reach.entry.gpus, facts.gpus, facts.user)
+    folder = _project_folder(request, facts)
+    session, notes = _session(request, existing, environment, folder)
+    return UpPlan(
+        name=request.name,
+        root=facts.root,
+        run=f"{facts.run_base}/{naming.unit_id('w', facts.root + '/' + request.name)}",
+        dir=folder,
+        environment=environment,
+        gpus=gpus,
+        session=session,
+        existing=existing,
+        wanted_port=_wanted_port(request, existing),
+        notes=notes + _environment_notes(request, environment),
+        warnings=() if session == "keep" else gpus.warnings,
+    )
+
+
+def _refuse_login_node(request: UpRequest, facts: HostFacts) -> None:
+    if not facts.slurm or facts.gpus or request.here:
+        return
+    host = request.reach.host
+    raise GpuwsError(
+        "login-node",
+        f"{host} is a Slurm login node: it has sbatch and no GPU of its own",
+        hint=(
+            "take a node with `salloc --gres=gpu:1`, then put these lines into ~/.ssh/config:\n"
+            f"  Host my-node\n    HostName NODE\n    ProxyJump {host}\n"
+            f"and run `gpuws up my-node`; to use {host} itself: `gpuws up {host} --here`"
+        ),
+        stage="probe",
+    )
+
+
+def _refuse_bad_root(facts: HostFacts) -> None:
+    if facts.system != "Linux":
+        raise GpuwsError(
+            "unsupported-platform",
+            f"the host runs {facts.system}; gpuws needs Linux on the server",
+            stage="probe",
+        )
+    if not facts.root_writable:
+        raise GpuwsError(
+            "no-root-folder",
+            f"the host's folder {facts.root} cannot be written by {facts.user}",
+            hint="name a folder that you can write with `root:` in hosts.yaml",
+            stage="probe",
+        )
+    if not facts.run_base:
+        raise GpuwsError(
+            "root-not-private",
+            "the host has no private local folder for sockets",
+            hint="name a local folder of your own with `root:` in hosts.yaml",
+            stage="probe",
+        )
+
+
+def refuse_other_folder(existing: Workspace, caller: Caller, host: str) -> None:
+    """The same name from another folder is another project: never overwritten."""
+    owner = existing.raw.get("owner")
+    if not isinstance(owner, dict):
+        return
+    theirs = (owner.get("person"), owner.get("laptop"), owner.get("folder"))
+    if theirs == (caller.person, caller.laptop, caller.folder):
+        return
+    raise GpuwsError(
+        "other-folder",
+        f"the workspace {host}/{existing.name} belongs to {owner.get('folder')} "
+        f"({owner.get('person')} on {owner.get('laptop')}), this folder is {caller.folder}",
+        hint=(
+            f"`gpuws attach {host}/{existing.name}` opens that one; "
+            f"`gpuws up {host} --name OTHER` makes one for this folder"
+        ),
+        stage="probe",
+    )
+
+
+def _environment(request: UpRequest, facts: HostFacts) -> EnvironmentPlan:
+    wanted = request.use_env
+    if wanted:
+        return EnvironmentPlan(_existing_environment(wanted, facts), "", use_env=wanted)
+    if request.spec is None:
+        raise no_file(request, facts)
+    extra = missing_jupyter(request.spec) if request.jupyter else ()
+    entry = request.reach.entry
+    digest = naming.environment_hash(
+        request.spec,
+        extra=extra,
+        machine=facts.machine,
+        channels=entry.channels,
+        pip_index=entry.pip_index,
+    )
+    prefix = f"{facts.root}/envs/{digest}"
+    return EnvironmentPlan(prefix, digest, extra, build=digest not in facts.prefixes)
+
+
+def no_file(request: UpRequest, facts: HostFacts) -> GpuwsError:
+    """No environment file at all: the host's own environments are listed."""
+    there = "\n".join(f"  {path}" for path in facts.environments[:20])
+    return GpuwsError(
+        "environment-file-missing",
+        f"no environment.yml, requirements.txt or pyproject.toml in {request.caller.folder}",
+        hint=(
+            "write an environment.yml, name one with -f FILE"
+            + (
+                f", or use one that {request.reach.host} has with --use-env PATH:\n{there}"
+                if there
+                else f"; {request.reach.host} has no conda environment that --use-env could serve"
+            )
+        ),
+        stage="environment",
+    )
+
+
+def _existing_environment(wanted: str, facts: HostFacts) -> str:
+    if wanted.startswith("/"):
+        return wanted.rstrip("/")
+    if wanted.startswith("~/"):
+        return f"{facts.home}/{wanted[2:]}".rstrip("/")
+    found = [path for path in facts.environments if path.rsplit("/", 1)[-1] == wanted]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(found or facts.environments[:20]) or "none"
+    raise GpuwsError(
+        "environment-not-found",
+        f"the host has {'several environments' if found else 'no environment'} named {wanted}",
+        hint=f"name it by its path with --use-env; on the host: {known}",
+        stage="environment",
+    )
+
+
+def missing_jupyter(spec: EnvironmentSpec) -> tuple[str, ...]:
+    """What must come beside the user's list so that JupyterLab and its kernel are there."""
+    declared = {_package(text) for text in (*spec.conda, *spec.pip)}
+    declared |= {_package(line) for _, text in spec.pip_files for line in text.splitlines()}
+    return tuple(name for name in ("jupyterlab", "ipykernel") if not (declared & {name}))
+
+
+def _package(text: str) -> str:
+    found = _NAME.match(text.strip())
+    return found.group(1).lower().replace("_", "-") if found else ""
+
+
+def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tuple[str, ...]:
+    spec = request.spec
+    said = spec.notes if spec and not environment.use_env else ()
+    if "jupyterlab" in environment.extra and spec:
+        said += (
+            f"{spec.source} does not name jupyterlab: it is brought beside your list; "
+            "--no-jupyter leaves it out",
+        )
+    if request.missing_env:
+        said += (f"pass_env: not set on this laptop: {', '.join(request.missing_env)}",)
+    return said
+
+
+def _project_folder(request: UpRequest, facts: HostFacts) -> str:
+    wanted = request.dir or request.reach.entry.dir or f"{facts.root}/projects/{request.name}"
+    if wanted.startswith("~/"):
+        wanted = f"{facts.home}/{wanted[2:]}"
+    if not wanted.startswith("/"):
+        wanted = f"{facts.home}/{wanted}"
+    return wanted.rstrip("/") or "/"
+
+
+def _wanted_port(request: UpRequest, existing: Workspace | None) -> int:
+    kept = existing.raw.get("local_port") if existing else None
+    if isinstance(kept, int) and 1024 <= kept <= 65535:
+        return kept
+    return request.reach.entry.local_port or naming.local_port_for(request.name)
+
+
+def _session(
+    request: UpRequest, existing: Workspace | None, environment: EnvironmentPlan, folder: str
+) -> tuple[str, tuple[str, ...]]:
+    if existing is None or existing.state not in _ALIVE:
+        return "start", ()
+    if request.restart:
+        return "restart", ()
+    changed = _differences(request, existing, folder)
+    if changed:
+        raise GpuwsError(
+            "other-settings",
+            f"{request.reach.host}/{request.name} runs with other settings: " + "; ".join(changed),
+            hint=f"nothing was changed; `gpuws up {request.reach.host} --restart` applies them",
+            stage="session",
+        )
+    if existing.get("prefix") != environment.prefix:
+        return "keep", (
+            "the environment file changed: the new environment is built beside, running kernels "
+            f"keep theirs; `gpuws up {request.reach.host} --restart` switches",
+        )
+    return "keep", ()
+
+
+def _differences(request: UpRequest, existing: Workspace, folder: str) -> list[str]:
+    """Only what the user asked for in this call is compared: silence changes nothing."""
+    asked = {
+        "--gpus": (request.gpus, existing.raw.get("gpus_wanted")),
+        "--use-env": (request.use_env, existing.raw.get("use_env")),
+        "--dir": (folder if request.dir else None, existing.raw.get("dir")),
+    }
+    said = [
+        f"{flag} {new} (runs with {old or 'none'})"
+        for flag, (new, old) in asked.items()
+        if new is not None and new != old
+    ]
+    if existing.raw.get("use_env") and request.spec and not request.use_env:
+        said.append(f"an environment file (runs with --use-env {existing.get('use_env')})")
+    if existing.raw.get("jupyter") is False and request.jupyter:
+        said.append("with Jupyter (runs with --no-jupyter)")
+    return said

@@ -1,0 +1,153 @@
+"""What a verb is asked and what it answers. Plain values: they cross to the keeper as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpuws.plan.model import EnvironmentSpec, HostEntry, Pairs
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which host is meant and how the user wants it reached."""
+
+    host: str  # as the user named it; the first half of "HOST/NAME"
+    entry: HostEntry  # the hosts.yaml entry, or one with nothing set
+    ssh_config: str | None = None
+    port: int | None = None
+    accept_new: bool = False
+    timeout: float | None = None  # seconds for the connection
+
+    @property
+    def destination(self) -> str:
+        return self.entry.ssh or self.host
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, from where. Written into workspace.json so that others can read it."""
+
+    person: str
+    laptop: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class UpRequest:
+    reach: Reach
+    caller: Caller
+    name: str
+    name_source: str = ""
+    spec: EnvironmentSpec | None = None
+    use_env: str | None = None
+    dir: str | None = None
+    gpus: str | None = None
+    local_port: int | None = None
+    jupyter: bool = True
+    restart: bool = False
+    here: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    secret_env: Pairs = ()
+    missing_env: tuple[str, ...] = ()  # names of pass_env that the laptop does not have
+    git_commit: str = ""
+    git_dirty: bool = False
+
+
+@dataclass(frozen=True)
+class WorkspaceRequest:
+    """attach, url, logs, exec, shell: one workspace that is already there."""
+
+    reach: Reach
+    caller: Caller
+    name: str | None = None
+    local_port: int | None = None
+    command: tuple[str, ...] = ()
+    pty: bool = False
+    term: str = ""
+    build: bool = False
+    follow: bool = False
+    tail: int = 100
+
+
+@dataclass(frozen=True)
+class DownRequest:
+    reach: Reach
+    caller: Caller
+    name: str | None = None
+    all: bool = False
+    rm_env: bool = False
+    purge: bool = False
+    yes: bool = False
+    keep_running: bool = False
+
+
+@dataclass(frozen=True)
+class StatusRequest:
+    """What lives on one host."""
+
+    reach: Reach
+
+
+Request = UpRequest | WorkspaceRequest | DownRequest | StatusRequest
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Answer of up and attach. ``url`` has no token."""
+
+    workspace: str
+    host: str
+    name: str
+    url: str
+    local_port: int
+    session: dict[str, str]
+    environment: dict[str, str]
+    gpus: tuple[int, ...] | None
+    timings: dict[str, float]
+    round_trips: int
+    dir: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Answer of up --dry-run: every remote file, process and port that up would make."""
+
+    workspace: str
+    files: tuple[str, ...]
+    processes: tuple[str, ...]
+    ports: tuple[str, ...]
+    move_mb: float | None
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Url:
+    url: str
+
+
+@dataclass(frozen=True)
+class Downed:
+    stopped: tuple[str, ...]
+    removed: tuple[str, ...]
+    left: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exited:
+    code: int
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """One host of status: what the host says, or the last known state with its age."""
+
+    host: str
+    reachable: bool
+    error: str | None = None
+    gpus: tuple[dict[str, Any], ...] = ()
+    workspaces: tuple[dict[str, Any], ...] = field(default=())
+    known_s: float | None = None  # age of what is shown, when the host could not be asked

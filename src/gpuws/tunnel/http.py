@@ -1,0 +1,123 @@
+"""What gpuws asks a running Jupyter server over HTTP, on one stream."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from gpuws.errors import GpuwsError
+from gpuws.plan.ports import Stream
+from gpuws.tunnel.http1 import Answers, BadAnswer, Response, ask, request
+
+INSTANCE_HEADER = "X-Gpuws-Instance"
+"""Sent by our own Jupyter with every answer; its value is the workspace's ``instance``."""
+
+_LOGS = "see `gpuws logs`; `gpuws up --restart` starts it anew"
+_PLAIN = re.compile(r"[\w .:+-]{0,100}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One entry of /api/kernels. ``last_activity`` is ISO 8601, UTC, as Jupyter says it."""
+
+    id: str
+    name: str
+    state: str  # idle | busy | starting | …
+    last_activity: str
+
+
+def readiness(
+    stream: Stream, base_url: str, token: str, instance: str, *, timeout: float = 10.0
+) -> None:
+    """Prove in one round trip that this is our Jupyter, that it knows our token and wants it.
+
+    ``base_url`` begins and ends with "/". Raises GpuwsError: ``jupyter-not-ours`` (wrong
+    instance, token refused), ``jupyter-open`` (answers without a token), ``jupyter-timeout``
+    with ``retryable`` set (it does not answer, or not yet).
+    """
+    path = f"{base_url}api/status"
+    try:
+        answers = Answers(stream, timeout)
+        stream.sendall(ask("GET", path, token=token) + ask("GET", path))
+        known, unknown = answers.read(), answers.read()
+    except BadAnswer as error:
+        raise _not_yet(str(error)) from error
+    except (OSError, EOFError) as error:
+        raise _not_yet(str(error) or type(error).__name__) from error
+    _check_ours(known, instance)
+    _check_closed(unknown)
+
+
+def _not_yet(why: str) -> GpuwsError:
+    message = f"Jupyter on the host does not answer through the tunnel: {why}"
+    return GpuwsError("jupyter-timeout", message, hint=_LOGS, stage="jupyter", retryable=True)
+
+
+def _check_ours(answer: Response, instance: str) -> None:
+    if answer.status >= 500:
+        raise _not_yet(f"HTTP {answer.status}")
+    if answer.status == 200 and answer.headers.get(INSTANCE_HEADER.lower()) == instance:
+        return
+    if answer.status == 403:
+        reason = "refuses our token"
+    elif answer.status == 200:
+        reason = "is not the one that gpuws started"
+    else:
+        reason = f"answers HTTP {answer.status} where Jupyter would say 200"
+    message = f"the server behind the tunnel {reason}"
+    raise GpuwsError("jupyter-not-ours", message, hint=_LOGS, stage="jupyter")
+
+
+def _check_closed(answer: Response) -> None:
+    if answer.status == 403:
+        return
+    message = f"Jupyter answers HTTP {answer.status} to a request without a token; it must say 403"
+    hint = "look for an empty token, a password or an identity provider in its configuration"
+    raise GpuwsError("jupyter-open", message, hint=hint, stage="jupyter")
+
+
+def kernels(
+    stream: Stream, base_url: str, token: str, *, timeout: float = 10.0
+) -> tuple[Kernel, ...]:
+    """All kernels of the server. Raises GpuwsError(jupyter-not-ours | jupyter-timeout)."""
+    return tuple(map(_kernel, _listed(stream, f"{base_url}api/kernels", token, timeout)))
+
+
+def busy_kernels(
+    stream: Stream, base_url: str, token: str, *, timeout: float = 10.0
+) -> tuple[Kernel, ...]:
+    """The kernels that are computing now: what a stop would interrupt."""
+    found = kernels(stream, base_url, token, timeout=timeout)
+    return tuple(kernel for kernel in found if kernel.state == "busy")
+
+
+def terminals(stream: Stream, base_url: str, token: str, *, timeout: float = 10.0) -> int:
+    """How many terminals are open; 0 where the server has none to offer."""
+    return len(_listed(stream, f"{base_url}api/terminals", token, timeout, absent=404))
+
+
+def _listed(stream: Stream, path: str, token: str, timeout: float, absent: int = 0) -> list[object]:
+    try:
+        answer = request(stream, "GET", path, token=token, timeout=timeout)
+        value = answer.json() if answer.status == 200 else None
+    except (OSError, EOFError) as error:
+        raise _not_yet(str(error) or type(error).__name__) from error
+    if answer.status == absent:
+        return []
+    if not isinstance(value, list):
+        raise _strange(f"HTTP {answer.status} for {path.rsplit('/', 1)[-1]}")
+    return value
+
+
+def _kernel(entry: object) -> Kernel:
+    if not isinstance(entry, dict):
+        raise _strange("a kernel that is no object")
+    words = [entry.get(key, "") for key in ("id", "name", "execution_state", "last_activity")]
+    if not all(isinstance(word, str) and _PLAIN.fullmatch(word) for word in words):
+        raise _strange("a kernel with unprintable names")
+    return Kernel(*words)
+
+
+def _strange(what: str) -> GpuwsError:
+    message = f"the server behind the tunnel gave {what}, which Jupyter would not"
+    return GpuwsError("jupyter-not-ours", message, hint=_LOGS, stage="jupyter")

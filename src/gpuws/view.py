@@ -1,0 +1,253 @@
+"""Running a verb for a person: in a keeper or here, with signals, keys and the browser."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gpuws.errors import GpuwsError
+from gpuws.keeper import client
+from gpuws.keeper import wire as wires
+from gpuws.keeper.client import Talk
+from gpuws.plan.model import Secret
+from gpuws.plan.requests import Caller, Reach, Request, WorkspaceRequest
+from gpuws.report import Plain
+
+
+class _HangUp(BaseException):
+    """The terminal is gone: the keeper keeps the tunnel, as with --detach."""
+
+
+class _Terminate(BaseException):
+    """SIGTERM."""
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    def raising(kind: type[BaseException]) -> Callable[..., None]:
+        def handler(*_: object) -> None:
+            raise kind
+
+        return handler
+
+    wanted = {"SIGTERM": _Terminate, "SIGHUP": _HangUp}
+    before = {
+        number: signal.signal(number, raising(kind))
+        for name, kind in wanted.items()
+        if (number := getattr(signal, name, None)) is not None
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def open_workspace(
+    verb: str, request: Request, person: Plain, *, detach: bool, browser: bool
+) -> dict[str, Any]:
+    """`up` and `attach`. Returns when the workspace is ready (detached) or has been left."""
+    key = client.keeper_key(request.reach)
+    talk = Talk(client.start(key), person)
+    result: dict[str, Any] | None = None
+    with _signals():
+        try:
+            talk.send(verb, request, detach=detach)
+            result = talk.result()
+            if detach or "local_port" not in result:
+                return result
+            _stay(talk, result, request, person, browser=browser)
+            return result
+        except _HangUp:
+            talk.leave("detach")
+            return result or {}
+        except _Terminate:
+            talk.leave("close")
+            raise GpuwsError("terminated", "terminated; what runs on the host goes on") from None
+        except KeyboardInterrupt:
+            talk.leave("close")
+            if result is None:
+                raise interrupted(verb, request.reach) from None
+            return result
+        finally:
+            talk.leave("close")
+            person.close()
+
+
+def interrupted(verb: str, reach: Reach) -> GpuwsError:
+    return GpuwsError(
+        "interrupted",
+        f"interrupted; a build or a session that had begun on {reach.host} goes on there",
+        hint=f"`gpuws {verb} {reach.host}` joins it; `gpuws down {reach.host}` ends it",
+    )
+
+
+def _stay(
+    talk: Talk, result: dict[str, Any], request: Request, person: Plain, *, browser: bool
+) -> None:
+    """The foreground: health, keys, until q, Ctrl-C or the end of the connection."""
+    from gpuws.panel import Live, facts_of
+
+    keys = _Keys() if isinstance(person, Live) else None
+    said = _open_browser(request, result) if browser else ""
+    if keys is None:
+        for label, value in facts_of(result):
+            person.talk(f"{label:12}{value}")
+        person.talk("the tunnel stays open until Ctrl-C")
+    health: dict[str, Any] = {}
+    try:
+        while not health.get("lost"):
+            if keys is not None and isinstance(person, Live):
+                person.watch(result, health, said)
+                pressed = keys.pressed()
+                if pressed == "q":
+                    return
+                said = _act(pressed, request, result) or said
+            health = talk.health(0.1 if keys else 1.0) or health
+    finally:
+        if keys:
+            keys.close()
+    host = result["workspace"]
+    raise GpuwsError(
+        "connection-lost",
+        f"the connection to {result['host']} is gone; Jupyter goes on there",
+        hint=f"`gpuws attach {host}` opens the way again",
+        retryable=True,
+    )
+
+
+def _act(key: str, request: Request, result: dict[str, Any]) -> str:
+    if key == "o":
+        return _open_browser(request, result)
+    if key == "c":
+        return _copy(secret_url(request.reach, result["name"]))
+    return ""
+
+
+def secret_url(reach: Reach, name: str) -> Secret:
+    """The URL with its token, asked of the keeper over its private socket."""
+    wire = wires.dial(client.keeper_key(reach))
+    if wire is None:
+        raise GpuwsError("not-running", "no tunnel is open", hint=f"`gpuws attach {reach.host}`")
+    talk = Talk(wire, Plain(quiet=True, no_input=True))
+    with talk:
+        talk.send("url", WorkspaceRequest(reach, Caller("", "", ""), name=name))
+        return Secret(talk.result()["url"])
+
+
+def _open_browser(request: Request, result: dict[str, Any]) -> str:
+    import os
+
+    from gpuws.tunnel.opener import browser_available, open_browser
+
+    reason = browser_available(os.environ, sys.platform)
+    if reason:
+        return f"no browser here ({reason}): `gpuws url {result['workspace']}` prints the address"
+
+    def launch(url: str) -> bool:
+        import webbrowser
+
+        return webbrowser.open(url)
+
+    url = secret_url(request.reach, result["name"])
+    threading.Thread(target=open_browser, args=(url, launch), daemon=True).start()
+    return "opened in the browser"
+
+
+def _copy(url: Secret) -> str:
+    """Into the clipboard through the terminal (OSC 52), which also works over ssh."""
+    import base64
+
+    data = base64.b64encode(url.reveal().encode()).decode()
+    sys.stderr.write(f"\x1b]52;c;{data}\x07")
+    sys.stderr.flush()
+    return "the URL with its token was given to the terminal's clipboard"
+
+
+class _Keys:
+    """Single key presses of the terminal; nothing where there is none."""
+
+    def __init__(self) -> None:
+        self._restore: Callable[[], None] = lambda: None
+        if not sys.stdin.isatty() or sys.platform == "win32":
+            return
+        import termios
+        import tty
+
+        fd = sys.stdin.fileno()
+        before = termios.tcgetattr(fd)
+        tty.setcbreak(fd)
+        self._restore = lambda: termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+    def pressed(self) -> str:
+        """The key waiting, or ""."""
+        if sys.platform == "win32":
+            import msvcrt
+
+            return msvcrt.getwch() if msvcrt.kbhit() else ""
+        import os
+        import select
+
+        if not sys.stdin.isatty():
+            return ""
+        ready, _, _ = select.select([sys.stdin], [], [], 0)
+        return os.read(sys.stdin.fileno(), 1).decode("utf-8", "replace") if ready else ""
+
+    def close(self) -> None:
+        self._restore()
+
+
+def ask(verb: str, request: Request, person: Plain) -> dict[str, Any]:
+    """Through the host's keeper when one lives (no second login), else in this process."""
+    wire = wires.dial(client.keeper_key(request.reach))
+    if wire is None:
+        return _here(verb, request, person)
+    talk = Talk(wire, person)
+    talk.send(verb, request)
+    with talk, _typing(verb, request, talk):
+        return talk.result()
+
+
+def one_shot(verb: str, request: Request, person: Plain) -> dict[str, Any]:
+    """Any verb that leaves nothing open, in the command's main thread."""
+    with _signals():
+        try:
+            return ask(verb, request, person)
+        except _Terminate:
+            raise GpuwsError("terminated", "terminated") from None
+        except (KeyboardInterrupt, _HangUp):
+            raise GpuwsError("interrupted", "interrupted") from None
+        finally:
+            person.close()
+
+
+def _here(verb: str, request: Request, person: Plain) -> dict[str, Any]:
+    from gpuws.keeper.verbs import perform
+    from gpuws.keeper.world import HeldForwards, Line, real_world
+    from gpuws.terminal import LocalTerminal
+
+    line = Line()
+    terminal = LocalTerminal(person)
+    try:
+        world = real_world(line, HeldForwards(line), person, person, terminal)
+        return perform(verb, request, world)
+    finally:
+        terminal.close()
+        line.close()
+
+
+@contextmanager
+def _typing(verb: str, request: Request, talk: Talk) -> Iterator[None]:
+    """exec and shell: keystrokes go to the keeper while the command runs."""
+    if verb not in ("exec", "shell"):
+        yield
+        return
+    from gpuws.terminal import Typing
+
+    raw = isinstance(request, WorkspaceRequest) and request.pty
+    with Typing(talk.type, talk.resize, raw=raw):
+        yield

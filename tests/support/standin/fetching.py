@@ -1,0 +1,98 @@
+"""Archives into the package cache: downloaded once, hashes checked, whatever the scheme."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rattler.exceptions import ExtractError, IoError
+
+from .faults import Faults
+from .files import Locked
+from .solving import Record
+
+
+class NotFetched(Exception):
+    """A download that failed; ``status`` is the HTTP status, 0 where there was none."""
+
+    def __init__(self, url: str, status: int, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.url, self.status, self.reason = url, status, reason
+
+
+class WrongHash(Exception):
+    def __init__(self, file: Path, expected: str, actual: str) -> None:
+        super().__init__(f"{file.name}: expected {expected}, found {actual}")
+        self.file, self.expected, self.actual = file, expected, actual
+
+
+def fetch(wanted: Iterable[Locked], cache: Path, faults: Faults, *, check_files: bool) -> None:
+    """Bring every archive into ``cache``. ``check_files`` False: trust file:// URLs, as conda does.
+
+    Raises NotFetched or WrongHash, for the first that failed; the others are brought all the same.
+    """
+    with ThreadPoolExecutor(5) as pool:
+        work = [pool.submit(_one, locked, cache, faults, check_files) for locked in wanted]
+    for done in work:
+        done.result()
+
+
+def _one(locked: Locked, cache: Path, faults: Faults, check_files: bool) -> None:
+    target = cache / locked.file_name
+    local = locked.url.startswith("file:")
+    if not (target.is_file() and _wrong(target, locked) is None):
+        faults.fetching()
+        _download(locked.url, target)
+    wrong = _wrong(target, locked)
+    if wrong and (check_files or not local):
+        raise wrong
+
+
+def _download(url: str, target: Path) -> None:
+    part = target.with_name(target.name + ".part")
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer, part.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+            promised = answer.headers.get("Content-Length")
+    except urllib.error.HTTPError as error:
+        raise NotFetched(url, error.code, str(error.reason)) from None
+    except OSError as error:
+        raise NotFetched(url, 0, str(error)) from None
+    if promised and part.stat().st_size != int(promised):
+        raise NotFetched(url, 0, "the transfer was closed with bytes remaining to read")
+    part.replace(target)
+
+
+def _wrong(file: Path, locked: Locked) -> WrongHash | None:
+    """sha256 where it is known, else md5, else anything is right."""
+    name, expected = ("sha256", locked.sha256) if locked.sha256 else ("md5", locked.md5)
+    if not expected:
+        return None
+    actual = hashlib.new(name, file.read_bytes()).hexdigest()
+    return None if actual == expected else WrongHash(file, expected, actual)
+
+
+def locked_from(record: Record) -> Locked:
+    md5, sha256 = record.md5, record.sha256
+    return Locked(record.url, md5.hex() if md5 else "", sha256.hex() if sha256 else "")
+
+
+def record_from(locked: Locked, cache: Path) -> Record:
+    """The record of an archive of an explicit list, read from the archive itself."""
+    file = cache / locked.file_name
+    try:
+        record = asyncio.run(Record.from_package_archive(file))
+    except (ExtractError, IoError, ValueError) as error:
+        raise WrongHash(file, "a conda package", str(error)) from None
+    content = file.read_bytes()
+    record.md5 = hashlib.new("md5", content).digest()
+    record.sha256 = hashlib.new("sha256", content).digest()
+    record.url = locked.url
+    record.channel = locked.url.rsplit("/", 2)[0]
+    return record

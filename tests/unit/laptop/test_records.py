@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gpuws.records import Record, Records
+
+
+def test_the_last_used_workspace_comes_first(tmp_path: Path) -> None:
+    records = Records(tmp_path / "s" / "w.json")
+    records.remember(Record("a", "one", used=1.0))
+    records.remember(Record("b", "two", used=2.0))
+    assert [each.name for each in records.all()] == ["two", "one"]
+
+
+def test_a_workspace_is_listed_once_and_can_be_forgotten(tmp_path: Path) -> None:
+    records = Records(tmp_path / "w.json")
+    records.remember(Record("a", "one", local_port=8888))
+    records.remember(Record("a", "one", local_port=8889))
+    assert [each.local_port for each in records.of("a")] == [8889]
+    records.forget("a", "one")
+    assert records.all() == ()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"workspaces": 3}', "\x00\x00"])
+def test_a_broken_address_book_is_set_aside_and_costs_nothing(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "w.json"
+    path.write_text(text)
+    assert Records(path).all() == ()
+    assert path.with_suffix(".bad").exists()
+
+
+def test_entries_of_wrong_types_are_dropped_and_good_ones_kept(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    items = [{"host": 3, "name": "x"}, {"host": "a", "name": "b", "local_port": "no"}]
+    path.write_text(json.dumps({"workspaces": items}))
+    assert Records(path).all() == (Record("a", "b"),)
+
+
+def test_the_address_book_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "w.json"
+    Records(path).remember(Record("a", "b"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
