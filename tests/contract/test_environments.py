@@ -164,6 +164,21 @@ def test_uv_is_given_what_pip_conf_of_the_host_says(bench: Bench, index: Path) -
     assert served.url not in log_of(order).replace(f"{served.url}/simple/", "")
 
 
+@pytest.mark.parametrize("engine", [TMUX, SETSID], ids=lambda engine: engine.name)
+def test_what_the_login_says_by_variables_reaches_the_build(
+    bench: Bench, index: Path, engine: Engine
+) -> None:
+    bench = replace(bench, engine=engine)
+    with serve(index) as served:
+        login = (("PIP_INDEX_URL", f"{served.url}/simple"), ("no_proxy", "it's"), ("SECRET", "x"))
+        bench = replace(bench, tools=(host_uv(),), env=login)
+        order = bench.order(EnvironmentSpec("requirements.txt", "pip", pip=("tiny",)))
+        build(bench, order)
+        assert "/channel/simple/tiny/" in served.log
+    assert "uv is given pip's index-url (PIP_INDEX_URL)" in log_of(order)
+    assert "no_proxy of the host is honoured" in log_of(order)
+
+
 def test_requirements_that_refer_to_other_files_keep_them(bench: Bench, index: Path) -> None:
     bench = replace(bench, tools=(host_uv(),), env=())
     spec = EnvironmentSpec(
@@ -281,12 +296,18 @@ def test_jupyter_comes_through_pip_where_the_channels_do_not_have_it(
 def test_prologue_and_variables_reach_the_build(mamba: Bench, conda_channel: Channel) -> None:
     order = mamba.order(
         conda_spec(conda_channel.url, "shared"),
-        prologue=('echo "prologue: $FROM_HOSTS"', "false", "unset HISTORY; echo $HISTORY"),
+        prologue=(
+            'echo "prologue: $FROM_HOSTS"',
+            "false",
+            "unset HISTORY; echo $HISTORY",
+            '[[ -n "$BASH_VERSION" ]] && echo it is bash',
+        ),
         env=(("FROM_HOSTS", "a 'b'"),),
         cache_dir=str(mamba.home / "my cache"),
     )
     build(mamba, order)
     assert "prologue: a 'b'" in log_of(order)
+    assert "it is bash" in log_of(order) or not shutil.which("bash")
     assert any((mamba.home / "my cache" / "conda").iterdir())
 
 

@@ -289,13 +289,20 @@ def test_an_upload_cut_short_leaves_no_part_behind(own_server: Sshd, tmp_path: P
     folder.mkdir()
     target = folder / "file"
     target.write_text("old")
+
+    def cut_once_some_arrived() -> None:
+        while not any(each.stat().st_size > 1 << 20 for each in folder.glob("*.part.*")):
+            time.sleep(0.01)
+        own_server.end_sessions()
+
     with connected(own_server) as host:
-        cut = threading.Timer(0.15, own_server.end_sessions)
+        cut = threading.Thread(target=cut_once_some_arrived, daemon=True)
         cut.start()
         with pytest.raises(GpuwsError) as refused:
             host.upload(BLOB * 30, str(target))
         assert refused.value.code == "connection-lost"
         assert not host.alive()
+        cut.join(10)
     deadline = time.monotonic() + 5
     while len(list(folder.iterdir())) > 1 and time.monotonic() < deadline:
         time.sleep(0.05)

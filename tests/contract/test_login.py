@@ -359,7 +359,8 @@ def test_too_many_agent_keys_are_explained_before_the_server_hangs_up(
     profile = replace(of(server), identity_files=(), identity_agent=agent, identities_only=False)
     error = refusal(profile)
     assert (error.code, error.exit) == ("too-many-keys", 4)
-    assert "IdentitiesOnly" in error.hint
+    assert "refused 5 keys" in error.message and "IdentitiesOnly" in error.hint
+    assert "maximum authentication attempts exceeded" not in server.log()
     assert refusal(replace(profile, identities_only=True)).code == "no-usable-key"
 
 

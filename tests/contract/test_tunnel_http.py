@@ -72,7 +72,7 @@ def test_an_answer_that_comes_byte_by_byte_is_the_same() -> None:
             for byte in raw:
                 far.sendall(bytes([byte]))
 
-        threading.Thread(target=drip).start()
+        threading.Thread(target=drip, daemon=True).start()
         assert Answers(LocalStream(near), 5).read() == whole
 
 
@@ -105,12 +105,20 @@ def test_an_answer_that_is_not_quite_http_is_refused(raw: bytes) -> None:
         answered(raw)
 
 
+BLOCK = b"x" * 65536
+
+
 @pytest.mark.parametrize(
-    "head",
-    [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"],
-    ids=["all", "head", "body"],
+    ("head", "block"),
+    [
+        (b"", BLOCK),
+        (b"HTTP/1.1 200 OK\r\nX: ", BLOCK),
+        (b"HTTP/1.1 200 OK\r\n\r\n", BLOCK),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"10000\r\n%b\r\n" % BLOCK),
+    ],
+    ids=["all", "head", "body", "chunks"],
 )
-def test_a_flood_is_cut_off(head: bytes) -> None:
+def test_a_flood_is_cut_off(head: bytes, block: bytes) -> None:
     near, far = socket.socketpair()
     sent = [0]
 
@@ -118,11 +126,12 @@ def test_a_flood_is_cut_off(head: bytes) -> None:
         try:
             far.sendall(head)
             while sent[0] < 64 << 20:
-                sent[0] += far.send(b"x" * 65536)
+                far.sendall(block)
+                sent[0] += len(block)
         except OSError:
             pass
 
-    thread = threading.Thread(target=flood)
+    thread = threading.Thread(target=flood, daemon=True)
     thread.start()
     with pytest.raises(BadAnswer):
         Answers(LocalStream(near), 10).read()
@@ -140,7 +149,7 @@ def test_a_slow_drip_does_not_outlive_the_deadline() -> None:
         while not stop.wait(0.02):
             far.sendall(b"x")
 
-    thread = threading.Thread(target=drip)
+    thread = threading.Thread(target=drip, daemon=True)
     thread.start()
     begin = time.monotonic()
     with pytest.raises(TimeoutError):
@@ -205,15 +214,17 @@ def stand(**changes: object) -> Iterator[LocalStream]:
     with short_folder() as folder:
         path = folder / "j"
         server = _Server(str(path), type("Changed", (Stand,), changes))
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         stream = LocalHost(folder).open_stream(Target(str(path)))
         assert isinstance(stream, LocalStream)
-        yield stream
-        stream.close()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        try:
+            yield stream
+        finally:
+            stream.close()
+            server.shutdown()
+            thread.join()
+            server.server_close()
 
 
 def refusal(stream: LocalStream, token: str = TOKEN) -> GpuwsError:
@@ -346,10 +357,12 @@ def real_jupyter() -> Iterator[Target]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        _wait_for(folder / "j")
-        yield Target(str(folder / "j"))
-        process.terminate()
-        process.wait(10)
+        try:
+            _wait_for(folder / "j")
+            yield Target(str(folder / "j"))
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def _wait_for(path: Path) -> None:

@@ -75,6 +75,7 @@ def prefix(tmp_path: Path, conda_jupyter_channel: Channel) -> Path:
     return made
 
 
+@pytest.mark.timeout(300)  # about 20 s; two minutes on a machine that is busy with other things
 def test_a_cell_in_a_new_notebook_gives_its_result(prefix: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import time
 from contextlib import suppress
@@ -146,7 +145,8 @@ def processes_of(order: BuildOrder) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get("GPUWS_BUILD") == order.folder:
+            named = process.environ().get("GPUWS_BUILD") == order.folder
+            if named and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
@@ -154,10 +154,10 @@ def processes_of(order: BuildOrder) -> list[psutil.Process]:
 def kill_build(order: BuildOrder) -> None:
     """SIGKILL for all of it at once, as the kernel does when memory is short."""
     for _ in range(20):
-        left = [p for p in processes_of(order) if p.status() != psutil.STATUS_ZOMBIE]
+        left = processes_of(order)
         for process in left:
             with suppress(psutil.Error):
-                os.kill(process.pid, signal.SIGKILL)
+                process.kill()
         if not left:
             return
         time.sleep(0.05)

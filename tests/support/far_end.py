@@ -36,9 +36,11 @@ def far_end(serve: Serve) -> Iterator[Target]:
         listener.bind(path)
         listener.listen(1024)
         threading.Thread(target=_accept, args=(listener, serve), daemon=True).start()
-        yield Target(path)
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield Target(path)
+        finally:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
 
 
 def serve_forever(path: str, serve: Serve, *, ready: Callable[[], None]) -> None:
@@ -92,9 +94,11 @@ def crowd_echo() -> Iterator[Target]:
         thread = threading.Thread(target=_serve_crowd, args=(loop, path, ready), daemon=True)
         thread.start()
         assert ready.wait(5)
-        yield Target(path)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        try:
+            yield Target(path)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(5)
 
 
 def _serve_crowd(loop: asyncio.AbstractEventLoop, path: str, ready: threading.Event) -> None:

@@ -16,26 +16,25 @@ terminal() {
   shell=${SHELL:-/bin/sh}
   # shellcheck disable=SC2016 # fish reads it
   case $shell in
-  */bash) exec "$shell" --rcfile "$folder/bin/terminal.bash" -i ;;
-  */fish) exec "$shell" -i -C 'set -gx PATH "$GPUWS_PREFIX/bin" $PATH' ;;
-  *) exec "$shell" -i ;;
+  */bash) exec "$shell" --rcfile "$folder/bin/terminal.bash" -i <&3 3<&- ;;
+  */fish) exec "$shell" -i -C 'set -gx PATH "$GPUWS_PREFIX/bin" $PATH' <&3 3<&- ;;
+  *) exec "$shell" -i <&3 3<&- ;;
   esac
 }
 
 # in_tmux: the first terminal of this session that nobody looks at, or a new one.
 in_tmux() {
   number=1
-  while [ "$(tmux -S "$1" display-message -p -t "=shell-$number:" '#{session_attached}' \
-    2>/dev/null || echo 0)" != 0 ]; do
-    number=$((number + 1))
-  done
-  if tmux -S "$1" has-session -t "=shell-$number" 2>/dev/null; then
-    exec tmux -S "$1" attach-session -t "=shell-$number"
+  # asked of the list: display-message answers with nothing and status 0 for a session that is not
+  list=$(tmux -S "$1" list-sessions -F '#{session_name} #{session_attached}')
+  while printf '%s\n' "$list" | grep -q "^shell-$number [1-9]"; do number=$((number + 1)); done
+  if printf '%s\n' "$list" | grep -q "^shell-$number 0"; then
+    exec tmux -S "$1" attach-session -t "=shell-$number" <&3 3<&-
   fi
   unset TMUX || :
   quoted=$(printf %s "$folder" | sed "s/'/'\\\\''/g")
   exec tmux -S "$1" new-session -s "shell-$number" \
-    "SHELL='${SHELL:-/bin/sh}' exec /bin/sh '$quoted'/bin/enter-*.sh '$quoted' inside"
+    "SHELL='${SHELL:-/bin/sh}' exec /bin/sh '$quoted'/bin/enter-*.sh '$quoted' inside" <&3 3<&-
 }
 
 main() {
@@ -47,13 +46,16 @@ main() {
   . "$folder/env.sh"
   if [ "$mode" = shell ] && [ -S "$gpuws_run/tmux.sock" ] && have tmux; then
     unset LC_ALL || :
+    # a terminal that the host has not heard of (kitty, ghostty) would be refused by tmux
+    if have infocmp && ! infocmp "${TERM:-}" >/dev/null 2>&1; then TERM=xterm-256color; fi
+    export TERM
     in_tmux "$gpuws_run/tmux.sock"
   fi
   settle "$folder"
   cd -- "$gpuws_dir" || refuse "there is no folder $gpuws_dir on the host"
   set +eu
   [ "$mode" = exec ] || terminal
-  exec "$@"
+  exec "$@" <&3 3<&-
 }
 
-main "$@"
+main "$@" 3<&0 </dev/null

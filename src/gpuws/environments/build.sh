@@ -42,14 +42,18 @@ settings() {
 # The user's own lines (module load ...): not under our strict mode, and what they say is logged.
 prologue() {
   [ -s "$build/prologue.sh" ] || return 0
-  if ! have module; then
-    for s_file in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh; do
-      # shellcheck source=/dev/null
-      [ ! -r "$s_file" ] || { set +eu && . "$s_file" && break; }
-    done
-  fi
   step 'prologue'
   set +eu
+  if ! have module; then # a function that only login shells define
+    for s_file in /etc/profile.d/modules.sh /etc/profile.d/lmod.sh /etc/profile.d/z00_lmod.sh \
+      "${MODULESHOME:-/nowhere}/init/sh"; do
+      if [ -r "$s_file" ]; then
+        # shellcheck source=/dev/null
+        . "$s_file" >/dev/null 2>&1
+        break
+      fi
+    done
+  fi
   # shellcheck source=/dev/null
   . "$build/prologue.sh"
   set -eu
@@ -129,7 +133,7 @@ outcome() {
     remove_partial "$root" "$hash" >/dev/null 2>&1 || :
     o_text="failed $o_code $o_status"
   fi
-  rm -rf "$build/scratch" "$build/host-env.sh"
+  rm -rf "$build/scratch"
   (write "$build/state" 600 "$o_text") || printf %s "$o_text" >"$build/state"
 }
 
@@ -148,6 +152,9 @@ main() {
   if [ "${GPUWS_BUILD:-}" != "$build" ]; then # so that /proc/PID/environ shows it from the start
     GPUWS_BUILD=$build
     export GPUWS_BUILD
+    if [ -s "$build/prologue.sh" ] && have bash; then # prologues are written for bash
+      exec bash "$0" "$build"
+    fi
     exec /bin/sh "$0" "$build"
   fi
   own=$$ began=$(date +%s) tool_version='' HOME=${HOME:-/}
@@ -161,7 +168,7 @@ main() {
   TMPDIR=${TMPDIR:-$build/scratch}
   export TMPDIR
   # shellcheck source=/dev/null
-  . "$build/host-env.sh" && . "$build/order.sh"
+  . "$build/order.sh"
   write "$build/pid" 600 "$own $(started "$own")$NL"
   trap outcome EXIT
   trap interrupted TERM HUP INT

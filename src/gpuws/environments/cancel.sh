@@ -36,7 +36,7 @@ main() {
   fi
   remove_partial "$root" "$hash"
   [ ! -e "$build/state" ] || write "$build/state" 600 'failed build-interrupted 143'
-  rm -rf "$build/scratch" "$build/pid" "$build/host-env.sh"
+  rm -rf "$build/scratch" "$build/pid"
   say state cancelled
 }
 

@@ -104,7 +104,9 @@ def python_for(spec: EnvironmentSpec, pythons: tuple[Tool, ...]) -> Tool:
             version = Version(tool.version.rpartition(" ")[2])
         except InvalidVersion:
             continue
-        if wanted.contains(version) and (best is None or version > best[0]):
+        if wanted.contains(version, prereleases=bool(wanted.prereleases)) and (
+            best is None or version > best[0]
+        ):
             best = (version, tool)
     if best is None:
         raise _no_python(spec, pythons)

@@ -69,6 +69,13 @@ check_sha256() {
     "the mirror is stale or something on the way changed the file; nothing of it was used"
 }
 
+# make_scratch: sets scratch; those of runs that were cut off are taken away.
+make_scratch() {
+  find "$root" -maxdepth 1 -name '.bring.*' -mmin +60 -exec rm -rf {} + 2>/dev/null || :
+  scratch=$root/.bring.$$
+  mkdir "$scratch" || die no-root-folder "cannot write in $root" "df -h on the host says why"
+}
+
 # place FILE NAME: into tools/bin in one step.
 place() {
   mkdir -p "$root/tools/bin" || die no-root-folder "cannot make $root/tools/bin"

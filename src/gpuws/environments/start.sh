@@ -46,25 +46,6 @@ older_locks() {
   done
 }
 
-# quoted TEXT: one word for sh.
-quoted() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
-
-# keep_environment FILE: what this host tells tools by variables. An engine starts with a short
-# environment. Only names that such tools read: the rest of a login may hold secrets.
-keep_environment() {
-  k_text=''
-  for k_name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p' | sort -u); do
-    case $k_name in
-    *_proxy | *_PROXY | PIP_* | UV_* | CONDA* | MAMBA* | SSL_CERT_* | REQUESTS_CA_BUNDLE) ;;
-    CURL_CA_BUNDLE | NETRC | XDG_* | TMPDIR | MODULE* | LMOD* | LOADEDMODULES | LD_LIBRARY_PATH) ;;
-    *) continue ;;
-    esac
-    eval "k_value=\${$k_name-}"
-    k_text="${k_text}export $k_name=$(quoted "$k_value")$NL"
-  done
-  write "$1" 600 "$k_text"
-}
-
 # run_folder RUN: for the engine's own files; it must be ours alone.
 run_folder() {
   mkdir -p "$1" 2>/dev/null || :
@@ -114,7 +95,6 @@ main() {
     write "$build/$1" "$2" "$3"
     shift 3
   done
-  keep_environment "$build/host-env.sh"
   run_folder "$run"
   engine_start "$run" "$unit" "$build/$file" "$build"
   await_process "$build"

@@ -72,7 +72,7 @@ def read(path: Path) -> KeyFile | None:
         if not path.is_file():
             return None
         with path.open("rb") as file:
-            data = file.read(_LARGEST + 1).replace(b"\r\n", b"\n")
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise KeyTrouble(f"{path}: {error.strerror}") from None
     if len(data) > _LARGEST:

@@ -1,4 +1,4 @@
-"""`gpuws up --dry-run`: every remote file, process and port that `up` would make. Touches nothing."""
+"""`gpuws up --dry-run`: every remote file, process and port that `up` would make."""
 
 from __future__ import annotations
 

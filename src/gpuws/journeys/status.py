@@ -23,7 +23,6 @@ def run(request: StatusRequest, world: World) -> HostStatus:
 
 def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str, Any]:
     environment = workspace.raw.get("environment")
-    prefix = workspace.get("prefix")
     owner = workspace.raw.get("owner")
     return {
         "name": workspace.name,
@@ -35,9 +34,20 @@ def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str
         "dir": workspace.get("dir"),
         "owner": owner if isinstance(owner, dict) else {},
         "gpus": workspace.raw.get("gpus"),
-        "activate": f"conda activate {prefix}" if prefix else "",
+        "activate": _activate(workspace, facts.root),
         "node": facts.node,
     }
+
+
+def _activate(workspace: Workspace, root: str) -> str:
+    """The line that activates the environment by hand; by its link where it has one."""
+    prefix = workspace.get("prefix")
+    if not prefix:
+        return ""
+    path = f"{root}/envs/{workspace.name}" if prefix.startswith(f"{root}/envs/") else prefix
+    environment = workspace.raw.get("environment")
+    tool = environment.get("tool") if isinstance(environment, dict) else ""
+    return f"source {path}/bin/activate" if tool in ("uv", "venv") else f"conda activate {path}"
 
 
 def _remember(reach: Reach, facts: HostFacts, world: World) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuws import __version__
@@ -82,7 +82,19 @@ def _environment(
     if not plan.environment.build:
         return None
     world.report.stage("environment", request.spec.source if request.spec else "")
-    return ensure(host, build_order(request, plan, facts), world.report, world.fetch)
+    order = build_order(request, plan, facts)
+    try:
+        return ensure(host, order, world.report, world.fetch)
+    except GpuwsError as error:
+        if error.code != "terms-of-service" or not _accepts(error, world):
+            raise
+    return ensure(host, replace(order, accept_terms=True), world.report, world.fetch)
+
+
+def _accepts(error: GpuwsError, world: World) -> bool:
+    """The channel's terms are the person's to accept; nothing accepts them for anybody."""
+    world.report.warn(error.message)
+    return world.ask.confirm("do you accept these Terms of Service?", flag="`conda tos accept`")
 
 
 def _session(

@@ -87,7 +87,7 @@ def open_way(
     finally:
         stream.close()
     wanted = _wanted(world, reach, workspace)
-    local = world.forwards.open(reach, workspace.name, target, port=port, wanted=wanted)
+    local = world.forwards.open(workspace.name, target, port=port, wanted=wanted)
     watch.lap("tunnel_s")
     remember(world, reach, workspace, local_port=local)
     return local

@@ -16,9 +16,7 @@ from gpuws.records import Records
 class Forwards(Protocol):
     """The local listeners, by workspace. They outlive the journey that opened them."""
 
-    def open(
-        self, reach: Reach, name: str, target: Target, *, port: int | None, wanted: int
-    ) -> int:
+    def open(self, name: str, target: Target, *, port: int | None, wanted: int) -> int:
         """The local port; the one already open for this workspace is kept and aimed anew.
 
         ``port`` is the user's own choice (taken: local-port-taken), ``wanted`` a preference.

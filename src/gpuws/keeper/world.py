@@ -76,9 +76,7 @@ class HeldForwards:
         self._line = line
         self.held: dict[str, Held] = {}
 
-    def open(
-        self, reach: Reach, name: str, target: Target, *, port: int | None, wanted: int
-    ) -> int:
+    def open(self, name: str, target: Target, *, port: int | None, wanted: int) -> int:
         host = self._line.host
         if host is None:
             raise GpuwsError("connection-lost", "there is no connection to the host")

@@ -11,6 +11,11 @@ from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
 
+_ROOT_FAULTS = {
+    "link": "a link, and gpuws does not follow links",
+    "foreign": "somebody else's",
+    "file": "a file",
+}
 _ALIVE = frozenset({"running", "starting"})
 _NAME = re.compile(r"^(?:[A-Za-z0-9_.\-/]+::)?([A-Za-z0-9][A-Za-z0-9_.\-]*)")
 
@@ -69,7 +74,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         existing=existing,
         wanted_port=_wanted_port(request, existing),
         notes=notes + _environment_notes(request, environment),
-        warnings=() if session == "keep" else gpus.warnings,
+        warnings=() if session == "keep" else (*host_warnings(facts), *gpus.warnings),
     )
 
 
@@ -94,6 +99,13 @@ def _refuse_bad_root(facts: HostFacts) -> None:
         raise GpuwsError(
             "unsupported-platform",
             f"the host runs {facts.system}; gpuws needs Linux on the server",
+            stage="probe",
+        )
+    if facts.root_state in ("link", "foreign", "file"):
+        raise GpuwsError(
+            "root-not-private",
+            f"the host's folder {facts.root} is {_ROOT_FAULTS[facts.root_state]}",
+            hint="remove it, or name another folder with `root:` in hosts.yaml",
             stage="probe",
         )
     if not facts.root_writable:
@@ -130,6 +142,23 @@ def refuse_other_folder(existing: Workspace, caller: Caller, host: str) -> None:
         ),
         stage="probe",
     )
+
+
+def host_warnings(facts: HostFacts) -> tuple[str, ...]:
+    """What the probe could not do or saw, said in words that tell what to do."""
+    said = []
+    if facts.prologue_error:
+        said.append(f"the prologue of hosts.yaml fails on the host: {facts.prologue_error}")
+    if facts.gpu_error:
+        said.append(f"the host's GPUs cannot be asked: {facts.gpu_error}")
+    if facts.kill_user_processes and not facts.linger:
+        said.append(
+            "the host ends your processes at logout (KillUserProcesses): Jupyter would die with "
+            "the tunnel; `loginctl enable-linger` on the host keeps it, if you may"
+        )
+    if 0 <= facts.disk_free_mb < 1024:
+        said.append(f"only {facts.disk_free_mb} MB are free in {facts.root}")
+    return tuple(said)
 
 
 def _environment(request: UpRequest, facts: HostFacts) -> EnvironmentPlan:

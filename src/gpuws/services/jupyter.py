@@ -14,7 +14,7 @@ OPENING_SETTINGS = (
     *("disable_check_xsrf", "allow_unauthenticated_access", "identity_provider_class"),
     *("authorizer_class", "login_handler_class", "certfile", "keyfile", "client_ca"),
     *("custom_display_url", "tornado_settings", "default_kernel_name", "root_dir"),
-    *("notebook_dir", "preferred_dir", "trust_xheaders"),
+    *("notebook_dir", "trust_xheaders"),
 )
 """Keys of the user's own Jupyter files that are put aside, and named when they are there."""
 
@@ -80,7 +80,6 @@ def _settings(socket: bool, folder: str, base_url: str, instance: str, token: st
         "sock_mode": "0600",
         "base_url": base_url,
         "root_dir": folder,
-        "preferred_dir": "",
         "open_browser": False,
         "allow_root": True,
         "allow_remote_access": False,
@@ -103,11 +102,9 @@ def _settings(socket: bool, folder: str, base_url: str, instance: str, token: st
         'c.ServerApp.authorizer_class = "jupyter_server.auth.authorizer.AllowAllAuthorizer"',
         'c.ServerApp.login_handler_class = "jupyter_server.auth.login.LegacyLoginHandler"',
         'c.PasswordIdentityProvider.hashed_password = ""',
-        'c.ServerApp.password = ""',
         'c.MappingKernelManager.default_kernel_name = "python3"',
         f"with open({json.dumps(token)}) as _file:",
         "    c.IdentityProvider.token = _file.read().strip()",
-        "    c.ServerApp.token = c.IdentityProvider.token",
         "",
     ]
     return "\n".join(lines)

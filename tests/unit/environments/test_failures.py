@@ -155,9 +155,7 @@ def test_a_log_that_says_nothing_known_leaves_the_phase(code: str, told: str) ->
 
 
 def test_the_detail_is_the_last_30_lines_made_inert() -> None:
-    tail = tuple(f"line {number}" for number in range(100)) + (
-        "\x1b]0;title\x07\x1b[31mred\x1b[0m",
-    )
+    tail = (*tuple(f"line {number}" for number in range(100)), "\x1b]0;title\x07\x1b[31mred\x1b[0m")
     lines = failure("pip-failed", "1", tail, "x").detail.split("\n")
     assert len(lines) == 30
     assert lines[0] == "line 71"

@@ -106,8 +106,7 @@ main() {
   read_alias
   say alias "$alias_url"
   mkdir -p "$root" 2>/dev/null || die no-root-folder "cannot make the folder $root"
-  scratch=$root/.bring.$$
-  mkdir "$scratch" || die no-root-folder "cannot write in $root" "df -h on the host says why"
+  make_scratch
   trap 'rm -rf "$scratch"' EXIT
   if ! can_unpack; then
     say miss 'the host has neither tar with bzip2 nor a python3 that can unpack it'

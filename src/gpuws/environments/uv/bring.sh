@@ -116,8 +116,7 @@ from_index() {
 main() {
   root=$1 machine=$2 glibc_minor=$3 index=$4
   mkdir -p "$root" 2>/dev/null || die no-root-folder "cannot make the folder $root"
-  scratch=$root/.bring.$$
-  mkdir "$scratch" || die no-root-folder "cannot write in $root" "df -h on the host says why"
+  make_scratch
   trap 'rm -rf "$scratch"' EXIT
   if ! can_unpack; then
     say miss 'the host has no python3, unzip or busybox to unpack a wheel'

@@ -1,0 +1,77 @@
+"""Writes docs/reference/*.md from the program itself: `python3 dev.py docs`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from gpuws.errors import EXIT_OF, Exit
+from gpuws.options import HELP
+
+FOLDER = Path(__file__).resolve().parent / "reference"
+VERBS = ("up", "attach", "down", "status", "url", "logs", "shell", "exec", "demo")
+
+MEANING = {
+    Exit.OK: "done",
+    Exit.BUG: "a fault of gpuws",
+    Exit.USAGE: "the command line is wrong, or a question could not be asked",
+    Exit.INPUT: "an ssh profile, hosts.yaml or environment file is wrong",
+    Exit.AUTHENTICATION: "the login failed",
+    Exit.HOST_KEY: "the host key is unknown, changed or revoked",
+    Exit.NETWORK: "the host cannot be reached, or the connection went away",
+    Exit.HOST_LACKS: "the host lacks something",
+    Exit.ENVIRONMENT: "the environment could not be made",
+    Exit.JUPYTER: "Jupyter did not start, or is not ours",
+    Exit.CONFLICT: "locked, or in conflict with what is there",
+    Exit.NOT_FOUND: "there is no such workspace, or it does not run",
+    Exit.NOT_TRUSTED: "a project's own settings want something that was not agreed to",
+    Exit.TUNNEL: "the tunnel could not be opened",
+    Exit.SOME_FAILED: "some of several hosts failed",
+    Exit.INTERRUPTED: "Ctrl-C before it was ready",
+    Exit.TERMINATED: "SIGTERM",
+}
+
+
+def commands() -> str:
+    parts = ["# Commands\n", f"```\n{HELP}\n```\n"]
+    for verb in VERBS:
+        parts.append(f"## gpuws {verb}\n\n```\n{_help(verb)}\n```\n")
+    return "\n".join(parts)
+
+
+def _help(verb: str) -> str:
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "gpuws", verb, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    return done.stdout.strip()
+
+
+def exit_codes() -> str:
+    rows = [f"| {int(code)} | {meaning} |" for code, meaning in MEANING.items()]
+    return "\n".join(["# Exit codes\n", "| code | meaning |", "|---|---|", *rows, ""])
+
+
+def errors() -> str:
+    rows = [f"| `{name}` | {int(code)} | {MEANING[code]} |" for name, code in EXIT_OF.items()]
+    head = "# Error codes\n\nAs `--json` names them; they are stable.\n"
+    return "\n".join([head, "| code | exit | kind |", "|---|---|---|", *rows, ""])
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in {
+        "commands.md": commands(),
+        "exit-codes.md": exit_codes(),
+        "errors.md": errors(),
+    }.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

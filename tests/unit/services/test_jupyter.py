@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from gpuws.plan.model import Launch
+from gpuws.services import jupyter
+
+FOLDER = "/home/me/gpuws/workspaces/demo"
+INSTANCE = "0123456789abcdef0123456789abcdef"
+
+
+def launch(*, socket: bool = True, prefix: str = "/opt/env", dir: str = "/data/demo") -> Launch:
+    return jupyter.launch(
+        workspace_folder=FOLDER,
+        run="/run/w-12345678",
+        prefix=prefix,
+        base_url="/w-0123456789abcdef/",
+        instance=INSTANCE,
+        dir=dir,
+        socket=socket,
+    )
+
+
+def file(made: Launch, name: str) -> str:
+    return next(each.text for each in made.files if each.path.endswith(name))
+
+
+class Section(SimpleNamespace):
+    """Stands for a section of traitlets' Config: remembers what is set."""
+
+    def __getattr__(self, name: str) -> Any:
+        section = Section()
+        setattr(self, name, section)
+        return section
+
+
+def settings(made: Launch, token_file: str) -> Section:
+    text = file(made, "jupyter_server_config.py").replace(f"{FOLDER}/token", token_file)
+    config = Section()
+    exec(compile(text, "settings", "exec"), {"get_config": lambda: config})
+    return config
+
+
+def test_a_unix_socket_comes_first_and_no_port_is_opened() -> None:
+    argv = launch().argv
+    assert "--ServerApp.sock=/run/w-12345678/jupyter.sock" in argv
+    assert not [word for word in argv if "ip=" in word]
+
+
+def test_without_sockets_the_system_chooses_a_loopback_port() -> None:
+    argv = launch(socket=False).argv
+    assert {"--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"} <= set(argv)
+    assert not [word for word in argv if "sock" in word]
+
+
+def test_the_token_is_named_by_its_file_only() -> None:
+    made = launch()
+    assert ("JUPYTER_TOKEN_FILE", f"{FOLDER}/token") in made.env
+    assert "JUPYTER_TOKEN" in made.unset
+    assert not [word for word in made.argv if "token" in word.lower()]
+
+
+def test_our_settings_are_python_that_closes_what_a_user_may_have_opened(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    found = settings(launch(), str(tmp_path / "token"))
+    server = found.ServerApp
+    assert server.allow_remote_access is False
+    assert server.disable_check_xsrf is False
+    assert (server.allow_origin, server.allow_origin_pat, server.certfile) == ("", "", "")
+    assert found.PasswordIdentityProvider.hashed_password == ""
+    assert found.IdentityProvider.token == "secret"
+    assert server.tornado_settings == {
+        "compress_response": True,
+        "headers": {jupyter.INSTANCE_HEADER: INSTANCE},
+    }
+
+
+def test_a_folder_with_quotes_and_unicode_stays_one_text(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    odd = '/data/it\'s "ü" \\ {x}'
+    assert settings(launch(dir=odd), str(tmp_path / "token")).ServerApp.root_dir == odd
+
+
+def test_labs_own_settings_file_says_the_same_as_the_servers() -> None:
+    made = launch()
+    assert file(made, "jupyter_lab_config.py") == file(made, "jupyter_server_config.py")
+
+
+def test_the_default_kernel_is_the_environments_python() -> None:
+    made = launch(prefix="/home/me/my envs/a")
+    spec = json.loads(file(made, "kernels/python3/kernel.json"))
+    assert spec["argv"][0] == "/home/me/my envs/a/bin/python"
+    assert spec["env"] == {"PYTHONNOUSERSITE": "1"}
+    assert "PYTHONPATH" in made.unset
+    assert ("JUPYTER_PATH", f"{FOLDER}/jupyter/data") in made.env
+
+
+def test_it_runs_in_a_folder_where_no_project_can_leave_a_module_or_a_setting() -> None:
+    assert launch().cwd == f"{FOLDER}/jupyter/config"
+
+
+def test_every_file_is_for_the_owner_alone() -> None:
+    assert {each.mode for each in launch().files} == {0o600}
+
+
+def test_every_setting_that_we_write_is_one_that_is_named_to_the_user() -> None:
+    made = file(launch(), "jupyter_server_config.py")
+    ours = {line.split(" = ")[0].rpartition(".")[2] for line in made.splitlines() if " = " in line}
+    assert ours - {"c", "open_browser", "allow_root"} <= set(jupyter.OPENING_SETTINGS)
