@@ -29,8 +29,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 _BLOCK = bytes(256 * 1024)
-_ECHOES = 200
-_DIALS = 40
 
 
 @dataclass(frozen=True)
@@ -201,12 +199,12 @@ def _upload(size: int, port: int) -> float:
     return size / (time.perf_counter() - begin) / 1e6
 
 
-def _echo(port: int) -> float:
-    """Milliseconds for 64 bytes there and back: the median of this run."""
+def _echo(count: int, port: int) -> float:
+    """Milliseconds for 64 bytes there and back: the median of ``count``."""
     times = []
     with _dial(port) as sock:
         sock.sendall(b"echo 0\n")
-        for _ in range(_ECHOES):
+        for _ in range(count):
             begin = time.perf_counter()
             sock.sendall(bytes(64))
             left = 64
@@ -216,29 +214,30 @@ def _echo(port: int) -> float:
     return statistics.median(times) * 1e3
 
 
-def _dials(port: int) -> float:
+def _dials(count: int, port: int) -> float:
     """Connections a second, one after another, each with one byte there and back.
 
     The client closes first.
     """
     begin = time.perf_counter()
-    for _ in range(_DIALS):
+    for _ in range(count):
         with _dial(port) as sock:
             sock.sendall(b"echo 0\nx")
             assert sock.recv(1) == b"x"
-    return _DIALS / (time.perf_counter() - begin)
+    return count / (time.perf_counter() - begin)
 
 
 def _take_turns(
     options: argparse.Namespace, ours: int, theirs: int
 ) -> list[tuple[Measure, list[float], list[float]]]:
     size = options.megabytes << 20
+    echoes, dials = (5, 3) if options.delay else (200, 40)
     measures = (
         Measure("download, one stream", "MB/s", functools.partial(_download, size, 1)),
         Measure("download, eight streams", "MB/s", functools.partial(_download, size, 8)),
         Measure("upload, one stream", "MB/s", functools.partial(_upload, size)),
-        Measure("echo of 64 bytes, p50", "ms", _echo),
-        Measure("connections a second", "/s", _dials),
+        Measure("echo of 64 bytes, p50", "ms", functools.partial(_echo, echoes)),
+        Measure("connections a second", "/s", functools.partial(_dials, dials)),
     )
     table = []
     for measure in measures:

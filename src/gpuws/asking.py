@@ -6,6 +6,7 @@ import getpass
 import os
 import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,15 @@ def reach(host: str, options: Options, warn: Callable[[str], None]) -> Reach:
     """The host's entry of hosts.yaml, or an empty one; the profile is resolved later."""
     entry = _entries(options, warn).get(host) or HostEntry(host)
     config = str(Path(options.ssh_config).absolute()) if options.ssh_config else None
-    return Reach(host, entry, config, options.port, options.accept_new, options.timeout)
+    return Reach(
+        host,
+        entry,
+        config,
+        options.port,
+        options.accept_new,
+        options.timeout,
+        options.verbose,
+    )
 
 
 def _entries(options: Options, warn: Callable[[str], None]) -> dict[str, HostEntry]:
@@ -66,14 +75,7 @@ def target(
     last = known[0]
     found = reach(last.host, options, warn)
     if last.ssh_config and not options.ssh_config:
-        found = Reach(
-            found.host,
-            found.entry,
-            last.ssh_config,
-            options.port or last.port,
-            found.accept_new,
-            found.timeout,
-        )
+        found = replace(found, ssh_config=last.ssh_config, port=options.port or last.port)
     return found, last.name
 
 

@@ -45,7 +45,7 @@ class _Run:
         on_terminal = sys.stderr.isatty() and sys.stdout.isatty() and not chosen.json
         if live and on_terminal and not chosen.quiet and chosen.verbose == 0:
             return report.live(no_input=chosen.no_input)
-        return report.Plain(quiet=chosen.quiet, no_input=chosen.no_input)
+        return report.Plain(quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
 
     def answer(self, data: dict[str, Any], *lines: str) -> None:
         """Data on stdout: one JSON document, or lines for a person."""
@@ -177,7 +177,12 @@ def down(
         bool, typer.Option("--rm-env", envvar="GPUWS_RM_ENV", help="remove its environment too")
     ] = False,
     purge: Annotated[
-        bool, typer.Option("--purge", envvar="GPUWS_PURGE", help="remove its project folder too")
+        bool,
+        typer.Option(
+            "--purge",
+            envvar="GPUWS_PURGE",
+            help="remove its project too; with --all: everything",
+        ),
     ] = False,
     keep_running: Annotated[
         bool,

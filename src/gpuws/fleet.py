@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from gpuws import asking
@@ -36,13 +36,10 @@ def _reaches(hosts: Sequence[str], options: Options, warn: Callable[[str], None]
     for record in Records().all():
         if record.host not in seen:
             found = asking.reach(record.host, options, warn)
-            seen[record.host] = Reach(
-                found.host,
-                found.entry,
-                found.ssh_config or record.ssh_config,
-                found.port or record.port,
-                found.accept_new,
-                found.timeout,
+            seen[record.host] = replace(
+                found,
+                ssh_config=found.ssh_config or record.ssh_config,
+                port=found.port or record.port,
             )
     return list(seen.values())
 
@@ -51,14 +48,7 @@ def _one(reach: Reach, options: Options) -> HostStatus:
     from gpuws import view
     from gpuws.report import Plain
 
-    patient = Reach(
-        reach.host,
-        reach.entry,
-        reach.ssh_config,
-        reach.port,
-        reach.accept_new,
-        options.timeout or _PATIENCE,
-    )
+    patient = replace(reach, timeout=options.timeout or _PATIENCE)
     person = Plain(quiet=True, no_input=True)
     try:
         return decode(HostStatus, view.ask("status", StatusRequest(patient), person))

@@ -108,6 +108,8 @@ class Live(Plain):
         table.add_column(style="bold")
         for label, value in facts_of(result):
             table.add_row(label, Text(sanitise(value), overflow="fold"))
+        for card in health.get("gpus", ()):
+            table.add_row("GPU", Text(card_text(card)))
         table.add_row("tunnel", Text(health_text(health)))
         keys = Text("o open · c copy the URL · q leave (Jupyter goes on)", style="dim")
         lines: list[RenderableType] = [table, Text(""), Text(encodable(keys.plain, sys.stderr))]
@@ -129,6 +131,14 @@ def facts_of(result: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("environment", made.strip()))
     rows.append(("GPUs", "all visible" if gpus is None else ", ".join(map(str, gpus)) or "none"))
     return rows
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """One card on one line; who else is on it is what people ask in the chat."""
+    use = f"{card['utilisation']} %" if card["utilisation"] >= 0 else "?"
+    users = f", used by {', '.join(card['users'])}" if card["users"] else ""
+    memory = f"{card['memory_used']}/{card['memory_total']} MiB"
+    return sanitise(f"{card['index']} {card['name']}  {memory}, {use}{users}")
 
 
 def health_text(health: dict[str, Any]) -> str:

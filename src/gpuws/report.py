@@ -44,8 +44,9 @@ def encodable(text: str, stream: TextIO) -> str:
 class Plain:
     """Lines on stderr: off a terminal, in scripts, with --json."""
 
-    def __init__(self, *, quiet: bool = False, no_input: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, no_input: bool = False, verbose: int = 0) -> None:
         self._quiet = quiet
+        self._patience = 0.0 if verbose else _QUIET_FOR
         self._no_input = no_input or not sys.stdin.isatty()
         self._begun = time.monotonic()
         self._said = self._begun
@@ -56,7 +57,7 @@ class Plain:
         self._begin_stage(name, detail)
 
     def line(self, text: str) -> None:
-        if text and time.monotonic() - self._said >= _QUIET_FOR:
+        if text and time.monotonic() - self._said >= self._patience:
             self.talk(f"  {self._elapsed()}  {sanitise(text)}")
 
     def note(self, text: str) -> None:

@@ -360,7 +360,7 @@ def test_too_many_agent_keys_are_explained_before_the_server_hangs_up(
     error = refusal(profile)
     assert (error.code, error.exit) == ("too-many-keys", 4)
     assert "refused 5 keys" in error.message and "IdentitiesOnly" in error.hint
-    assert "maximum authentication attempts exceeded" not in server.log()
+    assert "Too many" not in error.message  # the words of a server that hung up
     assert refusal(replace(profile, identities_only=True)).code == "no-usable-key"
 
 

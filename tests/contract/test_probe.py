@@ -19,7 +19,7 @@ from gpuws.errors import GpuwsError
 from gpuws.host.probing import PROBE
 from gpuws.host.script import fields, script
 from gpuws.plan.facts import facts_from
-from gpuws.plan.model import HostFacts
+from gpuws.plan.model import Build, HostFacts
 from gpuws.plan.ports import Script
 from tests.support.local_host import LocalHost
 
@@ -272,10 +272,11 @@ def test_only_finished_prefixes_count_and_links_and_builds_are_told(ask: Ask, ho
     (envs / "vision").symlink_to("00aa11bb22cc33dd")
     (builds / "ffeeddccbbaa9988").mkdir(parents=True)
     (builds / "ffeeddccbbaa9988/state").write_text("running 1234\n")
+    (builds / "ffeeddccbbaa9988/wanted-demo").touch()
     facts = facts_from(ask())
-    assert facts.prefixes == ("00aa11bb22cc33dd",)
+    assert [each.hash for each in facts.prefixes] == ["00aa11bb22cc33dd"]
     assert facts.current == (("vision", "00aa11bb22cc33dd"),)
-    assert facts.builds == (("ffeeddccbbaa9988", "running"),)
+    assert facts.builds == (Build("ffeeddccbbaa9988", "running", ("demo",)),)
 
 
 # --- deadlines ------------------------------------------------------------------------------------

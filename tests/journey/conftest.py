@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support import leftovers
-from tests.support.laptop import PIP_ONLY, Laptop
-from tests.support.sshd import Sshd, free_port, running_sshd
+from tests.support.lab import Lab, running_lab
 
-
-@dataclass(frozen=True)
-class Lab:
-    laptop: Laptop
-    server: Sshd
-    home: Path
-
-    @property
-    def root(self) -> Path:
-        return self.home / "gpuws"
+__all__ = ["Lab"]
 
 
 @pytest.fixture(scope="session")
@@ -36,32 +20,13 @@ def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def uv_cache(warm_cache: Path) -> dict[str, str]:
+    """The variables that make the host's builds use it."""
+    return {"UV_CACHE_DIR": str(warm_cache), "UV_LINK_MODE": "hardlink"}
+
+
 @pytest.fixture
-def lab(short_tmp: Path, warm_cache: Path) -> Iterator[Lab]:
-    home = short_tmp / "h"
-    home.mkdir()
-    mark = os.environ.get(leftovers.MARK, "")
-    env = {"UV_CACHE_DIR": str(warm_cache), leftovers.MARK: mark, "UV_LINK_MODE": "hardlink"}
-    with running_sshd(short_tmp / "s", home=home, env=env) as server:
-        laptop = Laptop(short_tmp / "l", server)
-        laptop.write("environment.yml", PIP_ONLY)
-        # workers run side by side: each lab prefers a port that no other one does
-        laptop.hosts(f"hosts:\n  gpubox:\n    local_port: {free_port()}\n")
-        try:
-            yield Lab(laptop, server, home)
-        finally:
-            laptop.end()
-            _end_sessions(home)
-
-
-def _end_sessions(home: Path) -> None:
-    """Whatever a failed test left running under this HOME: its supervisors and tmux servers."""
-    mine = f"HOME={home}".encode()
-    for _ in range(3):
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
-                continue
-            with contextlib.suppress(OSError):
-                if mine in (entry / "environ").read_bytes().split(b"\0"):
-                    os.kill(int(entry.name), signal.SIGKILL)
-        time.sleep(0.05)
+def lab(short_tmp: Path, uv_cache: dict[str, str]) -> Iterator[Lab]:
+    with running_lab(short_tmp, env=uv_cache) as made:
+        yield made

@@ -208,3 +208,35 @@ def test_the_token_is_in_no_process_list_log_or_state(lab: Lab) -> None:
 def test_the_local_port_listens_on_loopback_only(lab: Lab) -> None:
     port = lab.laptop.ok("--json", "up", "gpubox").data()["local_port"]
     assert listeners(port) == [f"127.0.0.1:{port}"]
+
+
+def test_down_during_the_build_ends_it_and_leaves_no_half_environment(lab: Lab) -> None:
+    lab.laptop.hosts("hosts:\n  gpubox:\n    prologue: 'test -z \"$GPUWS_BUILD\" || sleep 60'\n")
+    process = lab.laptop.start("up", "gpubox")
+    deadline = time.monotonic() + 30
+    while not list(lab.root.glob("builds/*/pid")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    [shown] = lab.laptop.ok("--json", "status", "gpubox").data()["hosts"]
+    assert [each["state"] for each in shown["workspaces"]] == ["building"]
+    gone = lab.laptop.ok("--json", "down", "gpubox").data()
+    assert len(gone["stopped"]) == 1
+    assert "build" in gone["stopped"][0]
+    assert list(lab.root.glob("envs/*")) == []
+    [after] = lab.laptop.ok("--json", "status", "gpubox").data()["hosts"]
+    assert after["workspaces"] == []
+
+
+def test_purge_all_removes_everything_that_gpuws_put_there_and_nothing_else(lab: Lab) -> None:
+    (lab.home / "mine.txt").write_text("kept")
+    lab.laptop.ok("up", "gpubox", "-d")
+    refused = lab.laptop.run("down", "gpubox", "--purge", "--all", "--no-input")
+    assert refused.code == 2
+    assert lab.root.exists()
+    assert " MB" in refused.err
+    gone = lab.laptop.ok("--json", "down", "gpubox", "--purge", "--all", "--yes").data()
+    assert gone["left"] == []
+    assert str(lab.root) in gone["removed"]
+    assert [path for path in files(lab.home) if "gpuws" in path] == []
+    assert (lab.home / "mine.txt").read_text() == "kept"

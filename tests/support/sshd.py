@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import grp
 import os
 import re
 import shlex
@@ -51,6 +52,20 @@ def free_port() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+def gives_terminals() -> bool:
+    """Whether an sshd of this user can: without root it may not give a terminal to group tty."""
+    if os.getuid() == 0:
+        return True
+    ours, theirs = os.openpty()
+    try:
+        return os.fstat(theirs).st_gid == grp.getgrnam("tty").gr_gid
+    except KeyError:
+        return False
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 class Sshd:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
 from gpuws.plan.answers import clean
-from gpuws.plan.ports import Host
+from gpuws.plan.ports import Host, Script
 
 _STAGE = "session"
 _PACKAGE = "gpuws.engines"
@@ -152,3 +152,33 @@ def started_by_hand(every: list[Process], service: int, supervisor: int) -> list
 
 def _is_tmux(process: Process) -> bool:
     return process.command.startswith("tmux ") and " new-session " in process.command
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A folder of ours on the host. ``kb`` is -1 where its size took too long to tell."""
+
+    path: str
+    kb: int
+
+
+def holdings(host: Host, *, root: str) -> tuple[Holding, ...]:
+    """Everything that gpuws ever put under a root, with sizes."""
+    answers = fields(host.run(_purge_script(), root, "list", timeout=180.0), _STAGE)
+    found = []
+    for line in answers.get("holds", ()):
+        path, _, size = line.partition("\t")
+        found.append(Holding(clean(path, 400), int(size) if size.isdigit() else -1))
+    return tuple(found)
+
+
+def purge(host: Host, *, root: str) -> Stopped:
+    """Remove all of it. Sessions and builds must have ended before."""
+    answers = fields(host.run(_purge_script(), root, "remove", timeout=600.0), _STAGE)
+    return Stopped(
+        False, _words(answers, "removed"), _words(answers, "left"), _words(answers, "kept")
+    )
+
+
+def _purge_script() -> Script:
+    return script(_PACKAGE, "look.sh", "root.sh", "purge.sh")

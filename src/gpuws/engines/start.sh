@@ -75,9 +75,11 @@ name_overridden() {
     for file in "$place"/jupyter_config.* "$place"/jupyter_server_config.* \
       "$place"/jupyter_lab_config.* "$place"/jupyter_notebook_config.*; do
       [ -f "$file" ] || continue
-      sed -n -E -e "s/^[[:space:]]*c\.([A-Za-z]+\.)($1)[[:space:]]*=.*/\1\2/p" \
-        -e "s/.*\"($1)\"[[:space:]]*:.*/\1/p" "$file" 2>/dev/null | sort -u |
-        while read -r key; do say overridden "$file: $key"; done
+      # a line may hold a whole JSON document, so every key of one gets a line of its own
+      case $file in
+      *.json) tr '{,' '\n\n' <"$file" | sed -n -E "s/^[[:space:]]*\"($1)\"[[:space:]]*:.*/\1/p" ;;
+      *) sed -n -E "s/^[[:space:]]*c\.([A-Za-z]+\.)($1)[[:space:]]*=.*/\1\2/p" "$file" ;;
+      esac 2>/dev/null | sort -u | while read -r key; do say overridden "$file: $key"; done
     done
   done
 }

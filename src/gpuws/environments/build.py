@@ -25,6 +25,7 @@ __all__ = [
     "ensure",
     "plan_lines",
     "python_for",
+    "running",
 ]
 
 Fetch = Callable[[str], bytes]
@@ -98,7 +99,16 @@ def _ask(host: Host, order: BuildOrder, mode: str) -> tuple[str, str]:
     for file in files(order) if mode == "start" else ():
         sent += file
     program = _engine_script(order.engine.fragment, "start.sh")
-    who = (order.root, order.hash, order.engine.name, order.unit, order.run, mode, name)
+    who = (
+        order.root,
+        order.hash,
+        order.engine.name,
+        order.unit,
+        order.run,
+        mode,
+        name,
+        order.wanted_by,
+    )
     answers = fields(host.run(program, *who, *sent, timeout=300.0), "environment")
     return _last(answers, "state"), _last(answers, "marker")
 
@@ -195,6 +205,25 @@ def _built(order: BuildOrder, marker: str, action: str) -> Built:
     )
 
 
+@dataclass(frozen=True)
+class Running:
+    """A build under way, and the workspaces that asked for it."""
+
+    hash: str
+    engine: str
+    wanted_by: tuple[str, ...]
+
+
+def running(host: Host, root: str) -> tuple[Running, ...]:
+    """Every build that lives below a root."""
+    reply = host.run(script(_PACKAGE, "lock.sh", "running.sh"), root, timeout=30.0)
+    found = []
+    for line in fields(reply, "environment").get("build", ()):
+        digest, engine, *names = line.split()
+        found.append(Running(digest, engine, tuple(names)))
+    return tuple(found)
+
+
 # --- ending, and telling beforehand ---------------------------------------------------------
 
 
@@ -225,6 +254,7 @@ def plan_lines(order: BuildOrder) -> tuple[str, ...]:
     ours = [f"{order.root}/tools/bin/{order.choice.tool}"] if order.choice.bring else []
     sent = [build_script()[0], *(name for name, _, _ in files(order))]
     sent += ["pid", "state", "build.log", "lock.1"]
+    sent += [f"wanted-{order.wanted_by}"] if order.wanted_by else []
     if order.choice.tool == "conda":
         ours.append(f"{order.root}/builds/.conda-lock")
     return (

@@ -101,7 +101,8 @@ marker() {
   m_version=$(printf %s "$tool_version" | tr -cd '0-9A-Za-z.+-')
   m_now=$(date +%s)
   m_text="{\"hash\":\"$hash\",\"tool\":\"$order_tool\",\"version\":\"$m_version\""
-  m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now}$NL"
+  m_kb=$(du -sk "$prefix" 2>/dev/null | tr -dc '0-9\t' | cut -f1)
+  m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now,\"kb\":${m_kb:-0}}$NL"
   sync 2>/dev/null || :
   write "$prefix/.gpuws-complete" 600 "$m_text"
 }

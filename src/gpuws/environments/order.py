@@ -52,6 +52,7 @@ class BuildOrder:
     env: Pairs = ()
     cuda: str = ""  # what the driver can do, "12.4"
     accept_terms: bool = False  # the user said yes to conda's Terms of Service
+    wanted_by: str = ""  # the workspace's name
 
     @property
     def unit(self) -> str:

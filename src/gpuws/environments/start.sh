@@ -46,6 +46,9 @@ older_locks() {
   done
 }
 
+# want BUILD NAME: which workspace asked for it, so that its `down` can end the build.
+want() { [ -z "$2" ] || : >"$1/wanted-$2"; }
+
 # run_folder RUN: for the engine's own files; it must be ours alone.
 run_folder() {
   mkdir -p "$1" 2>/dev/null || :
@@ -69,18 +72,24 @@ await_process() {
 }
 
 main() {
-  root=$1 hash=$2 engine=$3 unit=$4 run=$5 mode=$6 file=$7
-  shift 7
+  root=$1 hash=$2 engine=$3 unit=$4 run=$5 mode=$6 file=$7 name=$8
+  shift 8
   check_hash "$hash"
   build=$root/builds/$hash
   if say_complete "$root/envs/$hash"; then return 0; fi
   if [ "$mode" = join ]; then
     newest_lock "$build"
-    if lives "$build"; then say state running; else say state absent; fi
+    if lives "$build"; then
+      want "$build" "$name"
+      say state running
+    else
+      say state absent
+    fi
     return 0
   fi
   folders "$root" "$hash"
   if ! take "$build" "$(this_node) $(this_boot) $$ $engine $unit $run"; then
+    want "$build" "$name"
     say state running
     return 0
   fi
@@ -89,7 +98,8 @@ main() {
   engine_stop "$run" "$unit"
   end_leftovers "$build"
   remove_partial "$root" "$hash"
-  rm -rf "$build/pid" "$build/build.log" "$build/build.log.1" "$build/scratch"
+  rm -rf "$build/pid" "$build/build.log" "$build/build.log.1" "$build/scratch" "$build"/wanted-*
+  want "$build" "$name"
   write "$build/state" 600 'running'
   while [ $# -ge 3 ]; do
     write "$build/$1" "$2" "$3"

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # has_timeout is read by within.sh
 # probe.sh ROOT PROLOGUE LOGIN_ENV: everything `up` must know, in one answer. Writes nothing.
 #   ROOT       root folder of gpuws; "" = the path in ~/.gpuws-root, else ~/gpuws
 #   PROLOGUE   shell text such as "module load cuda", run before tools are looked for; "" = none
@@ -50,30 +51,6 @@ part() {
 
 # rest SECONDS: pass on what the parts tell, as it comes, until the last one ended.
 rest() { within "$1" cat; }
-
-# within SECONDS COMMAND...: with a deadline also where timeout(1) is missing. KILL, because an
-# interactive bash ignores TERM.
-within() {
-  if [ "$has_timeout" = yes ]; then
-    timeout -s KILL "$@"
-    return
-  fi
-  seconds=$1
-  shift
-  { "$@" <&3 & } 3<&0
-  worker=$!
-  (
-    trap 'kill "$sleeper"; exit' TERM
-    sleep "$seconds" &
-    sleeper=$!
-    wait "$sleeper" && kill -9 "$worker"
-  ) </dev/null >/dev/null 2>&1 &
-  guard=$!
-  status=0
-  wait "$worker" || status=$?
-  kill "$guard" 2>/dev/null || :
-  return "$status"
-}
 
 tell_host() {
   # one answer in a fixed order: system, name, machine

@@ -6,6 +6,7 @@ from gpuws.host.script import script
 from gpuws.plan.ports import Script
 
 PROBE = (
+    "probe/within.sh",
     "probe/root.sh",
     "probe/home.sh",
     "probe/login.sh",
@@ -24,3 +25,8 @@ def probe_script() -> Script:
     to look for tools with the PATH of a login shell. Answers go to gpuws.plan.facts.facts_from.
     """
     return script("gpuws.host", "gpuws.engines:look.sh", *PROBE)
+
+
+def pulse_script() -> Script:
+    """Only the GPUs' state; answers go to gpuws.plan.cards.cards_from. No arguments."""
+    return script("gpuws.host", "probe/within.sh", "probe/tools.sh", "probe/gpus.sh", "pulse.sh")

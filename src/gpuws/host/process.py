@@ -90,6 +90,8 @@ class ScriptProcess:
                 block = self._channel.recv(64 << 10)
             except TimeoutError:
                 raise too_slow("the start of the login shell", _START) from None
+            if not block and not self._channel.transport.is_active():
+                raise lost(self._name)
             if not block:
                 status = self._channel.outcome(2.0)
                 raise no_answer(self._name, False, sanitise(early).strip(), status)

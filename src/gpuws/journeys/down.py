@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gpuws.engines.ending import stop, strays
+from gpuws.engines.ending import holdings, purge, stop, strays
 from gpuws.engines.session import Look, look
-from gpuws.environments.build import cancel
+from gpuws.environments.build import cancel, running
 from gpuws.errors import GpuwsError
 from gpuws.journeys.way import ALIVE
 from gpuws.journeys.world import World
@@ -20,14 +20,51 @@ def run(request: DownRequest, world: World) -> Downed:
     world.report.stage("connect", reach.destination)
     with world.host(reach) as host:
         seen = look(host, root=reach.entry.root or "", name="")
+        parts = [_end_builds(request, seen, host, world)]
         chosen = _choose(request, seen)
-        parts = [_down(request, each, seen, host, world) for each in chosen]
+        parts += [_down(request, each, seen, host, world) for each in chosen]
+        if request.all and request.purge:
+            parts.append(_purge(request, seen, host, world))
     return Downed(
         stopped=tuple(name for part in parts for name in part.stopped),
         removed=tuple(path for part in parts for path in part.removed),
         left=tuple(item for part in parts for item in part.left),
         kept=tuple(path for part in parts for path in part.kept),
     )
+
+
+def _end_builds(request: DownRequest, seen: Look, host: Host, world: World) -> Downed:
+    """A build that nobody else waits for ends with the workspace that asked for it."""
+    ended: list[str] = []
+    removed: list[str] = []
+    kept: list[str] = []
+    for build in running(host, seen.root):
+        mine = request.all or request.name in (None, *build.wanted_by)
+        others = [each for each in build.wanted_by if each != request.name]
+        if not mine:
+            continue
+        if others and not request.all and request.name:
+            kept.append(f"the build of {build.hash}: {', '.join(others)} waits for it too")
+            continue
+        world.report.stage("environment", f"ending the build of {build.hash}")
+        removed += cancel(host, seen.root, "", build.hash)
+        ended.append(f"the build of {build.hash}")
+    return Downed(tuple(ended), tuple(removed), (), tuple(kept))
+
+
+def _purge(request: DownRequest, seen: Look, host: Host, world: World) -> Downed:
+    """Everything that gpuws ever put on the host, listed with sizes before the question."""
+    found = holdings(host, root=seen.root)
+    if not found:
+        return Downed((), (), ())
+    for each in found:
+        size = f"{each.kb / 1000:.1f} MB" if each.kb >= 0 else "size unknown"
+        world.report.note(f"{each.path}: {size}")
+    question = f"remove all of it from {request.reach.host}, projects included?"
+    if not request.yes and not world.ask.confirm(question, flag="--yes"):
+        raise GpuwsError("interrupted", "nothing was removed; the sessions were stopped")
+    gone = purge(host, root=seen.root)
+    return Downed((), gone.removed, gone.left, gone.kept)
 
 
 def _choose(request: DownRequest, seen: Look) -> tuple[Workspace, ...]:
@@ -51,7 +88,7 @@ def _down(
     request: DownRequest, workspace: Workspace, seen: Look, host: Host, world: World
 ) -> Downed:
     _ask_about_others(request, workspace, world)
-    if request.purge:
+    if request.purge and not request.all:
         question = f"remove {workspace.name} with its project folder {workspace.get('dir')}?"
         if not request.yes and not world.ask.confirm(question, flag="--yes"):
             raise GpuwsError("interrupted", "nothing was removed")
@@ -134,7 +171,3 @@ def _ask_about_strays(
     listed = "; ".join(f"{each.pid} {each.command}" for each in found[:10])
     question = f"started from {workspace.name}'s terminals and still running: {listed}. End them?"
     return not world.ask.confirm(question, flag="--yes or --keep-running")
-
-
-def end_build(host: Host, root: str, run_base: str, digest: str) -> None:
-    cancel(host, root, run_base, digest)

@@ -17,7 +17,7 @@ def run(request: StatusRequest, world: World) -> HostStatus:
     with world.host(reach) as host:
         facts = probe(host, reach)
     _remember(reach, facts, world)
-    shown = tuple(_workspace(each, facts, world) for each in facts.workspaces)
+    shown = tuple(_workspace(each, facts, world) for each in _with_builds(facts))
     return HostStatus(reach.host, True, None, tuple(asdict(gpu) for gpu in facts.gpus), shown)
 
 
@@ -37,6 +37,18 @@ def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str
         "activate": _activate(workspace, facts.root),
         "node": facts.node,
     }
+
+
+def _with_builds(facts: HostFacts) -> list[Workspace]:
+    """A workspace whose environment is being built is "building", also before its first start."""
+    building = {
+        name for build in facts.builds if build.state == "running" for name in build.wanted_by
+    }
+    known = {each.name: each for each in facts.workspaces}
+    for name in building:
+        if name not in known or known[name].state not in ("running", "starting"):
+            known[name] = replace(known.get(name, Workspace(name, "")), state="building")
+    return list(known.values())
 
 
 def _activate(workspace: Workspace, root: str) -> str:

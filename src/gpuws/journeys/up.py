@@ -72,6 +72,7 @@ def build_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrde
         env=entry.env,
         cuda=facts.cuda,
         facts=facts,
+        wanted_by=plan.name,
     )
 
 
@@ -201,7 +202,7 @@ def _record(
     kept = plan.existing.raw if plan.existing else {}
     caller = request.caller
     environment = {
-        "tool": built.tool if built else _kept_tool(kept, plan),
+        "tool": built.tool if built else _kept_tool(facts, plan),
         "hash": plan.environment.hash,
         "source": request.spec.source if request.spec else plan.environment.use_env,
         "added": list(plan.environment.extra),
@@ -232,11 +233,10 @@ def _record(
     }
 
 
-def _kept_tool(kept: dict[str, Any], plan: UpPlan) -> str:
-    if plan.environment.use_env:
-        return "existing"
-    known = kept.get("environment")
-    return str(known.get("tool", "")) if isinstance(known, dict) else ""
+def _kept_tool(facts: HostFacts, plan: UpPlan) -> str:
+    """Which tool made an environment that was there already."""
+    tools = [each.tool for each in facts.prefixes if each.hash == plan.environment.hash]
+    return tools[0] if tools else "existing"
 
 
 def _open(

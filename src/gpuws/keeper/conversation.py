@@ -103,6 +103,8 @@ class Conversation:
     def _watch(self) -> None:
         while not self._gone.wait(_WATCH_EVERY):
             health = self._keeper.health(self.name)
+            if not health["lost"]:
+                health["gpus"] = self._keeper.cards()
             self._send({"health": health})
             if health["lost"]:
                 return

@@ -10,15 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import asdict
 from multiprocessing.connection import Listener
 from typing import Any
 
+from gpuws.journeys.pulse import gpus
 from gpuws.keeper.conversation import Conversation
 from gpuws.keeper.wire import Wire
 from gpuws.keeper.world import HeldForwards, Line
+from gpuws.plan.model import Gpu
 
 _log = logging.getLogger("gpuws.keeper")
 _FIRST_VIEW_WITHIN = 30.0  # seconds
+_CARDS_EVERY = 10.0  # seconds between two looks at the GPUs
 _LOOK_EVERY = 0.5  # seconds between two looks at the connection
 
 
@@ -33,6 +37,8 @@ class Keeper:
         self._detached: set[str] = set()
         self._begun = time.monotonic()
         self._met = False
+        self._cards: tuple[Gpu, ...] | None = None  # None: not asked yet
+        self._asked = 0.0
 
     def serve(self, listener: Listener) -> None:
         """Until nobody wants anything any more."""
@@ -112,6 +118,15 @@ class Keeper:
             "connections": stats.open,
             "local_port": held.forward.local_port,
         }
+
+    def cards(self) -> list[dict[str, Any]]:
+        """The host's GPUs, asked every 10 s while somebody watches; once where it has none."""
+        host = self.line.host
+        due = time.monotonic() - self._asked > _CARDS_EVERY
+        if host is not None and due and self._cards != ():
+            self._asked = time.monotonic()
+            self._cards = gpus(host)
+        return [asdict(card) for card in self._cards or ()]
 
     def log_bug(self, error: Exception) -> None:
         _log.error("a fault of gpuws", exc_info=error)

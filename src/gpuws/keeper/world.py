@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
 from gpuws.journeys.world import Forwards, Terminal, World
+from gpuws.keeper.traced import Traced
 from gpuws.plan.model import Profile, Secret, Target
 from gpuws.plan.ports import Ask, Host, Progress
 from gpuws.plan.requests import Reach
@@ -129,7 +130,8 @@ def real_world(
 ) -> World:
     @contextmanager
     def host(reach: Reach) -> Iterator[Host]:
-        yield line.get(reach, ask, report)
+        found = line.get(reach, ask, report)
+        yield Traced(found, report) if reach.verbose >= 2 else found
 
     return World(
         host=host,

@@ -73,7 +73,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         session=session,
         existing=existing,
         wanted_port=_wanted_port(request, existing),
-        notes=notes + _environment_notes(request, environment),
+        notes=notes + _environment_notes(request, environment) + superseded(facts, environment),
         warnings=() if session == "keep" else (*host_warnings(facts), *gpus.warnings),
     )
 
@@ -177,7 +177,9 @@ def _environment(request: UpRequest, facts: HostFacts) -> EnvironmentPlan:
         pip_index=entry.pip_index,
     )
     prefix = f"{facts.root}/envs/{digest}"
-    return EnvironmentPlan(prefix, digest, extra, build=digest not in facts.prefixes)
+    return EnvironmentPlan(
+        prefix, digest, extra, build=all(each.hash != digest for each in facts.prefixes)
+    )
 
 
 def no_file(request: UpRequest, facts: HostFacts) -> GpuwsError:
@@ -238,6 +240,16 @@ def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tupl
     if request.missing_env:
         said += (f"pass_env: not set on this laptop: {', '.join(request.missing_env)}",)
     return said
+
+
+def superseded(facts: HostFacts, environment: EnvironmentPlan) -> tuple[str, ...]:
+    """The size of environments that no workspace uses any more; `up` never removes them."""
+    used = {each.get("prefix") for each in facts.workspaces} | {environment.prefix}
+    old = [each for each in facts.prefixes if f"{facts.root}/envs/{each.hash}" not in used]
+    if not old:
+        return ()
+    size = sum(each.kb for each in old) / 1e6
+    return (f"{len(old)} superseded environment(s) in {facts.root}/envs take {size:.1f} GB",)
 
 
 def _project_folder(request: UpRequest, facts: HostFacts) -> str:

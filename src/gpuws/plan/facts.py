@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,7 +12,7 @@ from gpuws.errors import GpuwsError
 from gpuws.plan import answers
 from gpuws.plan.answers import Fields, lines, one, yes
 from gpuws.plan.cards import cards_from
-from gpuws.plan.model import HostFacts, Quota, Tool
+from gpuws.plan.model import Build, BuiltPrefix, HostFacts, Quota, Tool
 from gpuws.plan.naming import NAME
 from gpuws.plan.present import workspaces_from
 
@@ -117,7 +118,7 @@ def facts_from(fields: Fields) -> HostFacts:
         slurm=yes(fields, "slurm"),
         settings=read.each("setting", lambda said: answers.text(said, 300)),
         environments=read.each("env", answers.path),
-        prefixes=read.each("prefix", _matching(_DIGEST)),
+        prefixes=read.each("prefix", _prefix),
         builds=read.each("build", _build),
         current=read.each("current", _current),
         workspaces=workspaces,
@@ -181,11 +182,26 @@ def _quota(line: str) -> Quota | None:
     return Quota(filesystem, numbers[0] // 1024, numbers[1] // 1024)
 
 
-def _build(line: str) -> tuple[str, str] | None:
-    digest, _, state = line.partition("\t")
+def _prefix(line: str) -> BuiltPrefix | None:
+    """The hash counts; a marker that tells nothing (of another version) is no reason to doubt."""
+    digest, _, marker = line.partition("\t")
+    if not _DIGEST.fullmatch(digest):
+        return None
+    try:
+        known = json.loads(marker)
+    except ValueError:
+        known = {}
+    tool, kb = (known.get("tool"), known.get("kb")) if isinstance(known, dict) else (None, None)
+    named = isinstance(tool, str) and _TOOL.fullmatch(tool)
+    sized = isinstance(kb, int) and 0 <= kb < 1 << 40
+    return BuiltPrefix(digest, str(tool) if named else "", int(kb) if sized and kb else 0)
+
+
+def _build(line: str) -> Build | None:
+    digest, state, names = ([*line.split("\t"), "", ""])[:3]
     if not _DIGEST.fullmatch(digest) or not re.fullmatch(r"[a-z][a-z-]{0,20}", state):
         return None
-    return digest, state
+    return Build(digest, state, tuple(name for name in names.split(" ") if NAME.fullmatch(name)))
 
 
 def _current(line: str) -> tuple[str, str] | None:

@@ -137,6 +137,24 @@ class Gpu:
 
 
 @dataclass(frozen=True)
+class BuiltPrefix:
+    """A complete environment of ours, as its marker says. ``kb``: 0 where it does not tell."""
+
+    hash: str
+    tool: str = ""
+    kb: int = 0
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build's folder: its state file's word, and the workspaces that asked for it."""
+
+    hash: str
+    state: str  # running | done | failed
+    wanted_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Quota:
     """The user's own limit on a filesystem, in MiB; 0 where there is none."""
 
@@ -172,7 +190,7 @@ class HostFacts:
     slurm: bool = False
     settings: tuple[str, ...] = ()  # the host's own .condarc, pip.conf and proxy variables, by name
     environments: tuple[str, ...] = ()  # conda environments that exist on the host (paths)
-    prefixes: tuple[str, ...] = ()  # hashes under <root>/envs whose marker is complete
+    prefixes: tuple[BuiltPrefix, ...] = ()  # under <root>/envs, complete with their marker
     workspaces: tuple[Workspace, ...] = ()
     boot_time: int = 0  # seconds since the epoch, by the host's clock; 0: unknown
     inodes_free: int = -1  # on the root's filesystem; -1: unknown
@@ -186,7 +204,7 @@ class HostFacts:
     tmp_noexec: tuple[str, ...] = ()  # of /tmp, /var/tmp, /dev/shm
     quotas: tuple[Quota, ...] = ()
     gpu_error: str = ""  # what nvidia-smi said instead of an answer
-    builds: Pairs = ()  # (environment hash, the word in its state file)
+    builds: tuple[Build, ...] = ()
     current: Pairs = ()  # (environment name, hash that <root>/envs/<name> links to)
     path: str = ""  # PATH that the tools were looked up with, when a prologue or a login set it
     prologue_error: str = ""

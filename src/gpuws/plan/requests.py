@@ -18,6 +18,7 @@ class Reach:
     port: int | None = None
     accept_new: bool = False
     timeout: float | None = None  # seconds for the connection
+    verbose: int = 0  # 2: each script on the host is told with its time
 
     @property
     def destination(self) -> str:

@@ -19,6 +19,27 @@ OPENING_SETTINGS = (
 """Keys of the user's own Jupyter files that are put aside, and named when they are there."""
 
 
+_MOVED = (
+    *("ip", "port", "base_url", "allow_remote_access", "allow_origin", "allow_origin_pat"),
+    *("allow_credentials", "disable_check_xsrf", "trust_xheaders", "certfile", "keyfile"),
+    *("client_ca", "tornado_settings"),
+)
+_OLD_NAME = """
+from pathlib import Path as _Path
+
+from jupyter_core.paths import jupyter_config_path as _places
+
+
+def _has_old_name(place):
+    files = (file for file in _Path(place).glob("jupyter_*config.*") if file.is_file())
+    return any("NotebookApp" in file.read_text(errors="replace") for file in files)
+
+
+# Settings under the notebook's old name are moved over the server's, one warning each: so they are
+# written only where the user has such a name.
+if any(_has_old_name(_place) for _place in _places()[1:]):"""
+
+
 def launch(
     *,
     workspace_folder: str,
@@ -52,7 +73,7 @@ def launch(
             ("JUPYTER_TOKEN_FILE", f"{workspace_folder}/token"),
             ("JUPYTER_RUNTIME_DIR", f"{own}/runtime"),
             ("JUPYTER_CONFIG_PATH", f"{own}/config"),
-            ("JUPYTER_PATH", f"{own}/data"),
+            
             ("PYTHONNOUSERSITE", "1"),
         ),
         unset=(
@@ -97,6 +118,7 @@ def _settings(socket: bool, folder: str, base_url: str, instance: str, token: st
     provider = "jupyter_server.auth.identity.PasswordIdentityProvider"
     lines = ["# Made by gpuws at every start.", "c = get_config()  # noqa: F821", ""]
     lines += [f"c.ServerApp.{key} = {_literal(value)}" for key, value in server.items()]
+    lines += [_OLD_NAME, *(f"    c.NotebookApp.{key} = c.ServerApp.{key}" for key in _MOVED)]
     lines += [
         f'c.ServerApp.identity_provider_class = "{provider}"',
         'c.ServerApp.authorizer_class = "jupyter_server.auth.authorizer.AllowAllAuthorizer"',

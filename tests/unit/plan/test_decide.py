@@ -9,7 +9,7 @@ import pytest
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.decide import decide_up, host_warnings, missing_jupyter
-from gpuws.plan.model import EnvironmentSpec, Gpu, HostEntry, HostFacts, Workspace
+from gpuws.plan.model import BuiltPrefix, EnvironmentSpec, Gpu, HostEntry, HostFacts, Workspace
 from gpuws.plan.requests import Caller, Reach, UpRequest
 
 FACTS = HostFacts(
@@ -61,7 +61,7 @@ def test_an_empty_host_gets_a_build_and_a_start() -> None:
 
 def test_a_complete_prefix_is_not_built_again() -> None:
     first = decide_up(REQUEST, FACTS)
-    plan = decide_up(REQUEST, replace(FACTS, prefixes=(first.environment.hash,)))
+    plan = decide_up(REQUEST, replace(FACTS, prefixes=(BuiltPrefix(first.environment.hash),)))
     assert not plan.environment.build
 
 
@@ -181,6 +181,16 @@ def test_jupyter_is_brought_only_where_it_is_not_declared(
 def test_what_was_brought_is_said() -> None:
     request = replace(REQUEST, spec=replace(SPEC, conda=("python",)))
     assert any("does not name jupyterlab" in note for note in decide_up(request, FACTS).notes)
+
+
+def test_the_size_of_superseded_environments_is_said() -> None:
+    facts = replace(FACTS, prefixes=(BuiltPrefix("0" * 16, "uv", 1_500_000),))
+    [note] = [each for each in decide_up(REQUEST, facts).notes if "superseded" in each]
+    assert "1 superseded" in note
+    assert "1.5 GB" in note
+    used = Workspace("q", "stopped", {"prefix": f"{FACTS.root}/envs/{'0' * 16}"})
+    again = decide_up(REQUEST, replace(facts, workspaces=(used,)))
+    assert not [each for each in again.notes if "superseded" in each]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields
 from gpuws.plan.facts import facts_from, workspaces_from
-from gpuws.plan.model import HostFacts, Target
+from gpuws.plan.model import Build, BuiltPrefix, HostFacts, Target
 from gpuws.plan.ports import Reply
 
 # the first text drawn on a fresh machine builds tables of all characters, which takes a second
@@ -42,9 +42,9 @@ def test_a_gpu_box_is_read_in_full() -> None:
     assert (box.linger, box.kill_user_processes, box.tmp_noexec) == (False, False, ("/tmp",))
     assert box.environments == ("/home/mira/.conda/envs/old", "/opt/conda/envs/torch")
     assert box.settings == ("/home/mira/.condarc", "https_proxy")
-    assert box.prefixes == ("00aa11bb22cc33dd",)
+    assert box.prefixes == (BuiltPrefix("00aa11bb22cc33dd", "uv", 2048),)
     assert box.current == (("vision", "00aa11bb22cc33dd"),)
-    assert box.builds == (("ffeeddccbbaa9988", "running"),)
+    assert box.builds == (Build("ffeeddccbbaa9988", "running", ("demo",)),)
     assert [(q.filesystem, q.used_mb, q.limit_mb) for q in box.quotas] == [("/dev/md0", 1024, 2048)]
     assert box.home_filesystem == "nfs"
     assert box.unanswered == ()

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
+
+import pytest
 
 from gpuws.plan.model import Launch
 from gpuws.services import jupyter
@@ -37,11 +41,25 @@ class Section(SimpleNamespace):
         return section
 
 
-def settings(made: Launch, token_file: str) -> Section:
-    text = file(made, "jupyter_server_config.py").replace(f"{FOLDER}/token", token_file)
-    config = Section()
-    exec(compile(text, "settings", "exec"), {"get_config": lambda: config})
-    return config
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Launch], Any]:
+    """What our settings file sets, beside a user's folder ``tmp_path``/theirs."""
+    paths = ModuleType("jupyter_core.paths")
+    folders = [str(tmp_path / "ours"), str(tmp_path / "theirs")]
+    paths.jupyter_config_path = lambda: folders  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "jupyter_core", ModuleType("jupyter_core"))
+    monkeypatch.setitem(sys.modules, "jupyter_core.paths", paths)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "token").write_text("secret\n")
+
+    def read(made: Launch) -> Any:
+        text = file(made, "jupyter_server_config.py")
+        text = text.replace(f"{FOLDER}/token", str(tmp_path / "token"))
+        config = Section()
+        exec(compile(text, "settings", "exec"), {"get_config": lambda: config})
+        return config
+
+    return read
 
 
 def test_a_unix_socket_comes_first_and_no_port_is_opened() -> None:
@@ -63,9 +81,10 @@ def test_the_token_is_named_by_its_file_only() -> None:
     assert not [word for word in made.argv if "token" in word.lower()]
 
 
-def test_our_settings_are_python_that_closes_what_a_user_may_have_opened(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret\n")
-    found = settings(launch(), str(tmp_path / "token"))
+def test_our_settings_are_python_that_closes_what_a_user_may_have_opened(
+    settings: Callable[[Launch], Any],
+) -> None:
+    found = settings(launch())
     server = found.ServerApp
     assert server.allow_remote_access is False
     assert server.disable_check_xsrf is False
@@ -76,12 +95,24 @@ def test_our_settings_are_python_that_closes_what_a_user_may_have_opened(tmp_pat
         "compress_response": True,
         "headers": {jupyter.INSTANCE_HEADER: INSTANCE},
     }
+    assert "NotebookApp" not in vars(found)
 
 
-def test_a_folder_with_quotes_and_unicode_stays_one_text(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("secret")
+def test_the_old_names_are_closed_where_a_user_has_them(
+    settings: Callable[[Launch], Any], tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs" / "jupyter_server_config.json"
+    theirs.write_text('{"NotebookApp": {"allow_origin": "*"}}')
+    found = settings(launch())
+    assert found.NotebookApp.allow_origin == ""
+    assert found.NotebookApp.tornado_settings == found.ServerApp.tornado_settings
+
+
+def test_a_folder_with_quotes_and_unicode_stays_one_text(
+    settings: Callable[[Launch], Any],
+) -> None:
     odd = '/data/it\'s "ü" \\ {x}'
-    assert settings(launch(dir=odd), str(tmp_path / "token")).ServerApp.root_dir == odd
+    assert settings(launch(dir=odd)).ServerApp.root_dir == odd
 
 
 def test_labs_own_settings_file_says_the_same_as_the_servers() -> None:
@@ -108,5 +139,6 @@ def test_every_file_is_for_the_owner_alone() -> None:
 
 def test_every_setting_that_we_write_is_one_that_is_named_to_the_user() -> None:
     made = file(launch(), "jupyter_server_config.py")
-    ours = {line.split(" = ")[0].rpartition(".")[2] for line in made.splitlines() if " = " in line}
-    assert ours - {"c", "open_browser", "allow_root"} <= set(jupyter.OPENING_SETTINGS)
+    lines = [line.strip() for line in made.splitlines() if line.strip().startswith("c.")]
+    ours = {line.split(" = ")[0].rpartition(".")[2] for line in lines}
+    assert ours - {"open_browser", "allow_root"} <= set(jupyter.OPENING_SETTINGS)

@@ -121,7 +121,9 @@ tell_leftovers() {
       to=$(readlink "$each" 2>/dev/null) || continue
       say current "${each##*/}	${to##*/}"
     else
-      say prefix "${each##*/}"
+      marker=
+      IFS= read -r marker <"$each/.gpuws-complete" || :
+      say prefix "${each##*/}	$marker"
     fi
   done
   for each in "$root"/builds/*/state; do
@@ -129,6 +131,10 @@ tell_leftovers() {
     word=
     read -r word _ <"$each" || :
     each=${each%/state}
-    say build "${each##*/}	$word"
+    names=
+    for name in "$each"/wanted-*; do
+      [ ! -f "$name" ] || names="$names ${name##*/wanted-}"
+    done
+    say build "${each##*/}	$word	${names# }"
   done
 }

@@ -1,0 +1,58 @@
+"""A Host that tells each call with its time: what -vv shows. Arguments are never shown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gpuws.plan.model import Target
+from gpuws.plan.ports import Host, Process, Progress, Reply, Script, Stream
+
+
+class Traced:
+    """The same Host; every call becomes a note."""
+
+    def __init__(self, host: Host, report: Progress) -> None:
+        self._host = host
+        self._report = report
+        self.profile = host.profile
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._report.note(f"{what}: {(time.monotonic() - begun) * 1000:.0f} ms")
+
+    @property
+    def calls(self) -> int:
+        return self._host.calls
+
+    def run(self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20) -> Reply:
+        with self._told(f"ran {script.name} on the host"):
+            return self._host.run(script, *args, timeout=timeout, cap=cap)
+
+    def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
+        with self._told(f"sent {len(data)} bytes to {path}"):
+            self._host.upload(data, path, mode=mode, timeout=timeout)
+
+    def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
+        with self._told(f"opened a channel to {target}"):
+            return self._host.open_stream(target, timeout)
+
+    def open_process(
+        self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
+    ) -> Process:
+        with self._told(f"started {script.name} on the host"):
+            return self._host.open_process(script, *args, pty=pty, term=term)
+
+    def alive(self) -> bool:
+        return self._host.alive()
+
+    def last_heard(self) -> float:
+        return self._host.last_heard()
+
+    def close(self) -> None:
+        self._host.close()
