@@ -42,7 +42,7 @@ def commands() -> str:
 
 
 def _help(verb: str) -> str:
-    done = subprocess.run(  # noqa: S603 - our own program
+    done = subprocess.run(
         [sys.executable, "-m", "gpuws", verb, "--help"],
         capture_output=True,
         text=True,

@@ -41,8 +41,8 @@ _CODES: dict[Exit, str] = {
         "proxy-command-failed jump-failed no-common-algorithm remote-timeout host-unreachable"
     ),
     Exit.HOST_LACKS: (
-        "remote-shell no-root-folder root-not-private disk-full read-only no-tmux no-engine "
-        "no-tool login-node no-gpu no-downloader unsupported-platform"
+        "remote-shell no-root-folder root-not-private disk-full read-only no-engine "
+        "login-node no-gpu no-downloader unsupported-platform"
     ),
     Exit.ENVIRONMENT: (
         "environment-failed package-not-found channel-unreachable unsatisfiable wrong-hash "
@@ -50,13 +50,9 @@ _CODES: dict[Exit, str] = {
         "health-check-failed foreign-export"
     ),
     Exit.JUPYTER: ("jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours jupyter-open"),
-    Exit.CONFLICT: (
-        "locked other-folder other-settings newer-workspace kernels-busy others-processes not-ours"
-    ),
+    Exit.CONFLICT: ("locked other-folder other-settings newer-workspace kernels-busy not-ours"),
     Exit.NOT_FOUND: "workspace-not-found no-workspace several-workspaces rebooted not-running",
-    Exit.NOT_TRUSTED: "not-trusted",
     Exit.TUNNEL: "local-port-taken forwarding-refused tunnel-failed",
-    Exit.SOME_FAILED: "some-hosts-failed",
     Exit.INTERRUPTED: "interrupted",
     Exit.TERMINATED: "terminated",
 }

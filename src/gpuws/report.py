@@ -26,6 +26,7 @@ STAGES = {
     "environment": "environment",
     "session": "session",
     "tunnel": "tunnel",
+    "frameworks": "asking for the cards",
 }
 
 

@@ -25,7 +25,11 @@ def laptop(short_tmp: Path) -> Iterator[Laptop]:
     config = short_tmp / "ssh_config"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: whoever connects is refused
-        lines = ("HostName 127.0.0.1", f"Port {taken.getsockname()[1]}", "GlobalKnownHostsFile none")
+        lines = (
+            "HostName 127.0.0.1",
+            f"Port {taken.getsockname()[1]}",
+            "GlobalKnownHostsFile none",
+        )
         config.write_text("\n    ".join(("Host gpubox trainbox", *lines)) + "\n")
         made.env["GPUWS_SSH_CONFIG"] = str(config)
         try:

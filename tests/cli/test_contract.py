@@ -110,7 +110,11 @@ def test_a_usage_error_names_the_help_to_read(laptop: Laptop) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("--json", "status", "gpubox"), ("status", "--json", "gpubox"), ("status", "gpubox", "--json")],
+    [
+        ("--json", "status", "gpubox"),
+        ("status", "--json", "gpubox"),
+        ("status", "gpubox", "--json"),
+    ],
     ids=["before", "between", "after"],
 )
 def test_global_options_work_before_and_after_the_verb(
@@ -299,7 +303,9 @@ def with_known_hosts(lab: Lab, folder: Path, text: str, *more: str) -> Done:
     known = folder / "known_hosts"
     known.write_text(text)
     config = folder / "ssh_config"
-    config.write_text(lab.server.config.read_text().replace(str(lab.server.known_hosts), str(known)))
+    config.write_text(
+        lab.server.config.read_text().replace(str(lab.server.known_hosts), str(known))
+    )
     return lab.laptop.run("--json", "--ssh-config", str(config), *more, "url", "gpubox")
 
 

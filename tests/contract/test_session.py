@@ -627,6 +627,23 @@ def test_without_jupyter_there_is_a_session_and_no_address(lab: Lab) -> None:
     assert carrying(lab.instance) == []
 
 
+@pytest.mark.parametrize("shell", [("dash",), ("bash", "--posix"), ("busybox", "sh")])
+def test_the_whole_life_under_every_shell_that_a_host_may_have(
+    plain: Lab, shell: tuple[str, ...]
+) -> None:
+    found = shutil.which(shell[0])
+    if not found:
+        pytest.skip(f"needs {shell[0]}")
+    plain.host = LocalHost(plain.home, shell=(found, *shell[1:]))
+    assert plain.start().state == "running"
+    assert plain.start().state == "running"
+    assert look(plain.host).tokens == {"demo": plain.token}
+    assert strays(plain.host, root=plain.root, name="demo") == ()
+    assert "serving" in read_log(plain.host, root=plain.root, name="demo", offset=0, tail=0).text
+    done = stop(plain.host, root=plain.root, name="demo", purge=True)
+    assert (done.stopped, done.left) == (True, ())
+
+
 # --- programs of the user's -----------------------------------------------------------------------
 
 

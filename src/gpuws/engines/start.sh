@@ -77,7 +77,10 @@ name_overridden() {
       [ -f "$file" ] || continue
       # a line may hold a whole JSON document, so every key of one gets a line of its own
       case $file in
-      *.json) tr '{,' '\n\n' <"$file" | sed -n -E "s/^[[:space:]]*\"($1)\"[[:space:]]*:.*/\1/p" ;;
+      *.json)
+        tr '{' ',' <"$file" | tr ',' '\n' |
+          sed -n -E "s/^[[:space:]]*\"($1)\"[[:space:]]*:.*/\1/p"
+        ;;
       *) sed -n -E "s/^[[:space:]]*c\.([A-Za-z]+\.)($1)[[:space:]]*=.*/\1\2/p" "$file" ;;
       esac 2>/dev/null | sort -u | while read -r key; do say overridden "$file: $key"; done
     done

@@ -175,11 +175,11 @@ def _variables_json(pairs: Pairs) -> str:
 
 
 def _expects_jupyter(order: BuildOrder) -> bool:
-    asked = {*order.extra, *map(_package, (*order.spec.conda, *order.spec.pip))}
+    asked = {*order.extra, *map(package_name, (*order.spec.conda, *order.spec.pip))}
     return "jupyterlab" in asked
 
 
-def _package(text: str) -> str:
+def package_name(text: str) -> str:
     found = _NAME.match(text.strip())
     return found[1].lower().replace("_", "-") if found else ""
 
@@ -199,7 +199,7 @@ def _yml(order: BuildOrder, extra: tuple[str, ...]) -> str:
 def _conda_specs(order: BuildOrder) -> tuple[str, ...]:
     spec = order.spec
     specs = list(spec.conda)
-    names = {_package(each) for each in specs}
+    names = {package_name(each) for each in specs}
     if spec.kind == "pip" and "python" not in names:
         specs.append(f"python {spec.python}" if spec.python else "python")
     through_pip = spec.pip or order.extra

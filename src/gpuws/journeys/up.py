@@ -8,6 +8,7 @@ from typing import Any
 from gpuws import __version__
 from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
+from gpuws.environments import frameworks
 from gpuws.environments.build import BuildOrder, Built, ensure
 from gpuws.environments.choose import choose
 from gpuws.errors import GpuwsError
@@ -41,6 +42,7 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         workspace, token = _session(request, plan, facts, built, host, world)
         watch.lap("session_s")
         port = _open(request, workspace, token, host, world, watch)
+        _ask_frameworks(request, facts, built, host, world)
         action = _action(plan, built)
         return ready(request.reach, workspace, port, action, watch, host.calls - calls, plan.notes)
 
@@ -96,6 +98,20 @@ def _accepts(error: GpuwsError, world: World) -> bool:
     """The channel's terms are the person's to accept; nothing accepts them for anybody."""
     world.report.warn(error.message)
     return world.ask.confirm("do you accept these Terms of Service?", flag="`conda tos accept`")
+
+
+def _ask_frameworks(
+    request: UpRequest, facts: HostFacts, built: Built | None, host: Host, world: World
+) -> None:
+    """A new environment is asked once whether its framework sees the cards."""
+    if built is None or built.action != "created" or request.spec is None or not facts.gpus:
+        return
+    names = frameworks.declared(request.spec)
+    if names:
+        world.report.stage("frameworks", ", ".join(names))
+    for each in frameworks.ask(host, built.prefix, names) if names else ():
+        bad, said = frameworks.verdict(each, request.spec, facts.gpus)
+        (world.report.warn if bad else world.report.note)(said)
 
 
 def _session(

@@ -73,7 +73,7 @@ def launch(
             ("JUPYTER_TOKEN_FILE", f"{workspace_folder}/token"),
             ("JUPYTER_RUNTIME_DIR", f"{own}/runtime"),
             ("JUPYTER_CONFIG_PATH", f"{own}/config"),
-            
+            ("JUPYTER_PATH", f"{own}/data"),
             ("PYTHONNOUSERSITE", "1"),
         ),
         unset=(
