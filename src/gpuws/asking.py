@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import getpass
 import os
 import socket
@@ -31,7 +32,9 @@ def split(host: str) -> tuple[str, str | None]:
 
 def reach(host: str, options: Options, warn: Callable[[str], None]) -> Reach:
     """The host's entry of hosts.yaml, or an empty one; the profile is resolved later."""
-    entry = _entries(options, warn).get(host) or HostEntry(host)
+    entries = _entries(host, options, warn)
+    entry = entries.get(host) or HostEntry(host)
+    near = () if host in entries else tuple(difflib.get_close_matches(host, entries, 3))
     config = str(Path(options.ssh_config).absolute()) if options.ssh_config else None
     return Reach(
         host,
@@ -41,25 +44,30 @@ def reach(host: str, options: Options, warn: Callable[[str], None]) -> Reach:
         options.accept_new,
         options.timeout,
         options.verbose,
+        near,
     )
 
 
-def _entries(options: Options, warn: Callable[[str], None]) -> dict[str, HostEntry]:
+def _entries(host: str, options: Options, warn: Callable[[str], None]) -> dict[str, HostEntry]:
+    """What hosts.yaml says. A mistake in the entry that is meant ends the command: without it the
+    host would get the defaults, such as another root folder."""
     path = Path(options.hosts) if options.hosts else places.config() / "hosts.yaml"
     if not options.hosts and not path.exists():
         return {}
-    from gpuws.config.hosts import load_hosts
+    from gpuws.config.hosts import BadEntry, load_hosts
 
     entries, problems = load_hosts(path)
     if problems and options.hosts and not entries:
         raise problems[0]
     for problem in problems:
+        if isinstance(problem, BadEntry) and problem.host == host:
+            raise problem
         warn(problem.message)
     return entries
 
 
 def target(
-    host: str | None, options: Options, warn: Callable[[str], None]
+    host: str | None, options: Options, warn: Callable[[str], None], *, verb: str = "attach"
 ) -> tuple[Reach, str | None]:
     """The workspace that is meant; without a HOST the only one or the last one used."""
     if host:
@@ -70,7 +78,7 @@ def target(
         raise GpuwsError(
             "no-workspace",
             "this laptop knows no workspace yet",
-            hint="name the host: `gpuws attach HOST`",
+            hint=f"name the host: `gpuws {verb} HOST`",
         )
     last = known[0]
     found = reach(last.host, options, warn)
@@ -102,7 +110,7 @@ def up_request(
     from gpuws.plan.naming import workspace_name
 
     found = reach(split(host)[0], options, warn)
-    name = name or split(host)[1]
+    name = split(host)[1] if name is None else name
     use_env = use_env or (None if file else found.entry.use_env)
     spec = None if use_env else _spec(file or found.entry.environment)
     if spec and spec.foreign:

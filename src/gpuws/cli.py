@@ -147,7 +147,7 @@ def up(
         _tell_plan(view.one_shot("up", request, person))
         return
     leave = detach or _run.options.json or no_jupyter
-    result = view.open_workspace("up", request, person, detach=leave, browser=not no_browser)
+    result = view.open_workspace("up", request, person, detach=leave, browser=_browser(no_browser))
     _tell_ready(result, left=leave)
 
 
@@ -166,7 +166,9 @@ def attach(
     reach, name = _target(host, person)
     request = WorkspaceRequest(reach, _caller(), name=name, local_port=local_port)
     leave = detach or _run.options.json
-    result = view.open_workspace("attach", request, person, detach=leave, browser=not no_browser)
+    result = view.open_workspace(
+        "attach", request, person, detach=leave, browser=_browser(no_browser)
+    )
     _tell_ready(result, left=leave)
 
 
@@ -240,15 +242,28 @@ def url(host: Workspace = None) -> None:
 @app.command()
 def logs(
     host: Workspace = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as the log grows")] = False,
-    tail: Annotated[int, typer.Option("--tail", min=0, help="this many last lines")] = 100,
-    build: Annotated[bool, typer.Option("--build", help="the environment build's log")] = False,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", envvar="GPUWS_FOLLOW", help="go on as the log grows")
+    ] = False,
+    tail: Annotated[
+        int, typer.Option("--tail", envvar="GPUWS_TAIL", min=0, help="this many last lines")
+    ] = 100,
+    build: Annotated[
+        bool, typer.Option("--build", envvar="GPUWS_BUILD", help="the environment build's log")
+    ] = False,
 ) -> None:
     """Jupyter's log, or the environment build's."""
-    from gpuws import view
+    from gpuws import report, view
 
     request = _workspace_request(host, follow=follow, tail=tail, build=build)
-    view.one_shot("logs", request, _run.person())
+    if not _run.options.json:
+        view.one_shot("logs", request, _run.person())
+        return
+    parts: list[str] = []
+    tell = (lambda text: _run.answer({"log": text})) if follow else parts.append
+    view.one_shot("logs", request, report.Listening(tell))
+    if not follow:
+        _run.answer({"log": "".join(parts)})
 
 
 @app.command()
@@ -284,7 +299,9 @@ def exec_(
 @app.command()
 def status(
     hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST]...")] = None,
-    watch: Annotated[bool, typer.Option("-w", "--watch", help="again every 2 s")] = False,
+    watch: Annotated[
+        bool, typer.Option("-w", "--watch", envvar="GPUWS_WATCH", help="again every 2 s")
+    ] = False,
 ) -> None:
     """What lives where, asked of the hosts in parallel."""
     import time
@@ -309,7 +326,12 @@ app.command(name="ls", help="The same as status.")(status)
 @app.command()
 def demo(
     exit_after_ready: Annotated[
-        bool, typer.Option("--exit-after-ready", help="for scripts: end as soon as it is ready")
+        bool,
+        typer.Option(
+            "--exit-after-ready",
+            envvar="GPUWS_EXIT_AFTER_READY",
+            help="for scripts: end as soon as it is ready",
+        ),
     ] = False,
     no_browser: NoBrowser = False,
 ) -> None:
@@ -319,10 +341,15 @@ def demo(
     demonstration.run(exit_after_ready=exit_after_ready, browser=not no_browser)
 
 
+def _browser(unwanted: bool) -> bool:
+    """Only for a person at a terminal."""
+    return not unwanted and not _run.options.json and sys.stdout.isatty()
+
+
 def _target(host: str | None, person: Plain) -> tuple[Reach, str | None]:
     from gpuws import asking
 
-    return asking.target(host, _run.options, person.warn)
+    return asking.target(host, _run.options, person.warn, verb=_run.command)
 
 
 def _caller() -> Caller:
@@ -398,7 +425,14 @@ def run(argv: Sequence[str]) -> int:
         )
 
 
+def _verbs() -> set[str]:
+    named = ((each.name, each.callback) for each in app.registered_commands)
+    return {name or getattr(made, "__name__", "") for name, made in named}
+
+
 def _dispatch(argv: Sequence[str]) -> int:
+    _run.command = next((word for word in argv if word in _verbs()), "")
+    _run.options = Options(json="--json" in argv)  # until the others are understood
     _run.options, rest = options.take(argv)
     if "--version" in rest[:1]:
         _print(f"gpuws {__version__}")

@@ -76,6 +76,8 @@ def take(argv: Sequence[str]) -> tuple[Options, list[str]]:
 
 def _from_environment() -> dict[str, object]:
     found: dict[str, object] = {}
+    if verbose := os.environ.get("GPUWS_VERBOSE"):
+        found["verbose"] = _number("GPUWS_VERBOSE", verbose, 0, 3)
     for key in {*_FLAGS.values(), *_VALUES.values()}:
         name = f"GPUWS_{key.upper()}"
         text = os.environ.get(name)
@@ -97,7 +99,7 @@ def _value(name: str, key: str, text: str | None) -> object:
         return float(_number(name, text, 1, 86400))
     if key == "transport" and text != "paramiko":
         raise GpuwsError(
-            "usage", f"--transport {text}: only paramiko exists so far", hint="leave it out"
+            "usage", f"{name} {text}: only paramiko exists so far", hint="leave it out"
         )
     return text
 

@@ -10,7 +10,7 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from gpuws.errors import GpuwsError
@@ -126,6 +126,17 @@ class Plain:
             stream.flush()
         except BrokenPipeError as error:
             raise GpuwsError("terminated", "the reader of the output is gone") from error
+
+
+class Listening(Plain):
+    """A verb's output as text, for --json: each piece is handed to ``tell``."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(quiet=True, no_input=True)
+        self._tell = tell
+
+    def show_block(self, block: bytes) -> None:
+        self._tell(block[1:].decode("utf-8", "replace"))
 
 
 def live(*, no_input: bool) -> Plain:

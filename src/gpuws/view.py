@@ -58,7 +58,9 @@ def open_workspace(
         try:
             talk.send(verb, request, detach=detach)
             result = talk.result()
-            if detach or "local_port" not in result:
+            if detach:
+                if browser:
+                    person.talk(_open_browser(request, result, life=10.0))
                 return result
             _stay(talk, result, request, person, browser=browser)
             return result
@@ -139,11 +141,15 @@ def secret_url(reach: Reach, name: str) -> Secret:
         return Secret(talk.result()["url"])
 
 
-def _open_browser(request: Request, result: dict[str, Any]) -> str:
+def _open_browser(request: Request, result: dict[str, Any], *, life: float = 0.0) -> str:
+    """What was done, in words. ``life``: wait this many seconds for the browser to come, since
+    the one-use address dies with this process; 0: the process stays, do not wait."""
     import os
 
     from gpuws.tunnel.opener import browser_available, open_browser
 
+    if not result["url"]:
+        return ""
     reason = browser_available(os.environ, sys.platform)
     if reason:
         return f"no browser here ({reason}): `gpuws url {result['workspace']}` prints the address"
@@ -154,6 +160,9 @@ def _open_browser(request: Request, result: dict[str, Any]) -> str:
         return webbrowser.open(url)
 
     url = secret_url(request.reach, result["name"])
+    if life:
+        came = open_browser(url, launch, life=life)
+        return "opened in the browser" if came else "the browser did not come; see `gpuws url`"
     threading.Thread(target=open_browser, args=(url, launch), daemon=True).start()
     return "opened in the browser"
 

@@ -25,10 +25,10 @@ TEXTS = {
     "duplicate keys": ("name: a\nname: b\ndependencies: []\n", ":2:1"),
     "alias bomb": (BOMB, ""),
     "deep nesting": ("[" * 20_000, ""),
-    "2 MB": (HEAD + "  - numpy\n" * 200_000, "MB"),
+    "2 MB": (HEAD + "  - numpy\n" * 200_000, "1 MiB"),
     "a name that is a number": ("name: 3.10\ndependencies: [pip]\n", ":1"),
     "a name that is a path": ("name: ../x\ndependencies: [pip]\n", "../x"),
-    "python 3.1": (HEAD + "  - python=3.1\n", ":3"),
+    "python3.10": (HEAD + "  - python3.10\n", "did you mean python=3.10?"),
     "a list": ("- numpy\n", ""),
     "wrong types": ("name: demo\ndependencies: numpy\n", ":2"),
     "a control character": (HEAD + "  - nu\x07mpy\n", ":3"),
@@ -101,9 +101,16 @@ def test_a_name_that_cannot_be_a_workspace_is_refused(laptop: Laptop, name: str)
 
 def test_mistakes_in_hosts_yaml_are_told_with_file_and_line(laptop: Laptop) -> None:
     laptop.hosts("hosts:\n  gpubox:\n    rooot: /data\n")
+    error = failure(laptop.run("--json", "url", "gpubox"), 3)
+    assert "hosts.yaml:3:5" in str(error["message"])
+    assert "root:" in str(error["hint"])
+
+
+def test_a_mistake_in_another_hosts_entry_is_told_and_harms_nothing(laptop: Laptop) -> None:
+    laptop.hosts("hosts:\n  other:\n    rooot: /data\n  gpubox:\n    root: /data\n")
     done = laptop.run("url", "gpubox")
-    assert "hosts.yaml:3" in done.err
-    assert "root" in done.err
+    assert done.code == 6
+    assert "hosts.yaml:3:5" in done.err
 
 
 def test_a_hosts_file_that_is_named_must_be_there(laptop: Laptop) -> None:

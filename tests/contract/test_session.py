@@ -263,8 +263,8 @@ def test_programs_in_a_terminal_are_not_deaf_to_ctrl_c_and_strays_are_found(live
     live.type(f"sleep 321 & echo $! >'{note}'; disown; exit\r")
     until(lambda: note.exists() and note.read_text().strip())
     pid = int(note.read_text())
-    ignored = re.search(r"SigIgn:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
-    assert ignored and not int(ignored[1], 16) & 0b110
+    until(lambda: _read(Path(f"/proc/{pid}/cmdline")).startswith(b"sleep"))
+    assert not deaf(pid)
     kernel = live.json("POST", "api/kernels", {})["id"]
     code = "import subprocess; p = subprocess.Popen(['sleep', '322'])"
     live.run(kernel, code)
@@ -304,6 +304,12 @@ def test_the_token_is_in_no_argv_no_log_and_no_pane(live: Live) -> None:
             shown = subprocess.run([*tmux, *words], capture_output=True)
             assert token not in shown.stdout
             assert b"k-123" not in shown.stdout
+
+
+def deaf(pid: int) -> bool:
+    """Whether it ignores INT or QUIT."""
+    found = re.search(r"SigIgn:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return not found or int(found[1], 16) & 0b110 != 0
 
 
 def _read(path: Path) -> bytes:
@@ -414,6 +420,11 @@ def test_start_is_one_call_and_the_workspace_tells_where_it_answers(lab: Lab) ->
     assert workspace.state == "running"
     assert workspace.target and workspace.target.socket == str(lab.run / "jupyter.sock")
     assert abs(workspace.since - time.time()) < 60
+
+
+def test_the_service_hears_ctrl_c_whatever_started_it(lab: Lab) -> None:
+    lab.start()
+    assert not deaf(lab.service())
 
 
 def test_attach_needs_nothing_but_the_host(plain: Lab) -> None:

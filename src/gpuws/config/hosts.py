@@ -35,6 +35,14 @@ _OF_SSH_CONFIG = frozenset({"user", "username", "identity_file", "identityfile",
 Settings = dict[str, object]
 
 
+class BadEntry(GpuwsError):
+    """A mistake in the entry of one host."""
+
+    def __init__(self, host: str, found: GpuwsError) -> None:
+        super().__init__(found.code, found.message, hint=found.hint, detail=found.detail)
+        self.host = host
+
+
 def load_hosts(path: Path) -> tuple[dict[str, HostEntry], tuple[GpuwsError, ...]]:
     """(entries by name, what is wrong with the others), each problem with file, line and column.
 
@@ -109,6 +117,7 @@ class _Hosts:
         elif not (isinstance(node, Scalar) and node.sort == "nothing"):
             self._tell(node, f"host {name} takes a map of keys, not {describe(node)}")
         if len(self._problems) > before:
+            self._problems[before:] = [BadEntry(name, each) for each in self._problems[before:]]
             return None
         merged = _below(defaults, settings)
         return HostEntry(name=name, where=self._source.at(key.line), **merged)  # type: ignore[arg-type]

@@ -56,10 +56,8 @@ def _framework(line: str) -> Framework:
 def verdict(found: Framework, spec: EnvironmentSpec, gpus: tuple[Gpu, ...]) -> tuple[bool, str]:
     """(whether it is a warning, what to say) on a host that has ``gpus``."""
     if not found.version:
-        return (
-            True,
-            f"{found.name} cannot be imported: `gpuws exec HOST -- python -c 'import {found.name}'`",
-        )
+        why = f"gpuws exec HOST -- python -c 'import {found.name}'"
+        return True, f"{found.name} cannot be imported: `{why}` says why"
     if found.cuda and found.cards:
         return False, f"{found.name} {found.version}, CUDA {found.cuda}: sees {found.cards} card(s)"
     if found.cuda:
@@ -70,6 +68,6 @@ def verdict(found: Framework, spec: EnvironmentSpec, gpus: tuple[Gpu, ...]) -> t
     line = next((each for each in (*spec.conda, *spec.pip) if found.name in each), found.name)
     return True, (
         f"{found.name} {found.version} is a CPU build, on a host with {len(gpus)} card(s): "
-        f"change the line `{line}` of {spec.source} (conda: `pytorch-gpu` or `{found.name}=*=*cuda*`; "
-        "pip: the CUDA wheel index of the project)"
+        f"change the line `{line}` of {spec.source} (conda: `pytorch-gpu`, or "
+        f"`{found.name}=*=*cuda*`; pip: the project's index of CUDA wheels)"
     )

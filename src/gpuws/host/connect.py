@@ -213,7 +213,7 @@ def _named(profile: Profile, dialled: Callable[[], Wire]) -> Wire:
             f"{name} is no alias of your ssh config, and no name that this machine can resolve",
             hint=f"did you mean {' or '.join(near)}?"
             if near
-            else "ssh_config aliases are known with: gpuws hosts; else write user@host",
+            else "name a Host of ~/.ssh/config, an entry of hosts.yaml, or user@host",
             stage="connect",
         ) from None
 

@@ -8,10 +8,10 @@ from gpuws.environments.build import cancel, running
 from gpuws.errors import GpuwsError
 from gpuws.journeys.way import ALIVE
 from gpuws.journeys.world import World
-from gpuws.plan.model import Secret, Workspace
+from gpuws.plan.model import Secret, Target, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Caller, Downed, DownRequest, Reach
-from gpuws.tunnel.http import busy_kernels
+from gpuws.tunnel.http import Kernel, busy_kernels
 
 
 def run(request: DownRequest, world: World) -> Downed:
@@ -142,12 +142,7 @@ def _ask_about_kernels(
 ) -> None:
     if yes or workspace.target is None or workspace.state != "running":
         return
-    stream = host.open_stream(workspace.target)
-    try:
-        kernels = busy_kernels(stream, workspace.get("base_url"), token.reveal())
-    finally:
-        stream.close()
-    busy = [kernel for kernel in kernels if kernel.state == "busy"]
+    busy = _busy(workspace, workspace.target, token, host, world)
     if not busy:
         return
     question = f"{len(busy)} kernel(s) of {reach.host}/{workspace.name} are busy; stop them?"
@@ -157,6 +152,24 @@ def _ask_about_kernels(
             f"{len(busy)} kernel(s) of {reach.host}/{workspace.name} are busy",
             hint=f"`gpuws down {reach.host}/{workspace.name} --yes` stops them",
         )
+
+
+def _busy(
+    workspace: Workspace, target: Target, token: Secret, host: Host, world: World
+) -> tuple[Kernel, ...]:
+    """A Jupyter that hangs cannot be asked, and must not keep anybody from stopping it."""
+    try:
+        stream = host.open_stream(target)
+    except GpuwsError as error:
+        world.report.warn(f"Jupyter of {workspace.name} cannot be reached: {error.message}")
+        return ()
+    try:
+        return busy_kernels(stream, workspace.get("base_url"), token.reveal())
+    except GpuwsError as error:
+        world.report.warn(f"its kernels cannot be asked: {error.message}")
+        return ()
+    finally:
+        stream.close()
 
 
 def _ask_about_strays(

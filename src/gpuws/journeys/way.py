@@ -50,7 +50,8 @@ def find(host: Host, reach: Reach, name: str | None) -> tuple[Look, Workspace]:
         )
     raise GpuwsError(
         "several-workspaces",
-        f"{reach.host} has several workspaces: {', '.join(each.name for each in only)}",
+        f"{reach.host} has several workspaces: "
+        + ", ".join(f"{reach.host}/{each.name}" for each in only),
         hint=f"name one, for example {reach.host}/{only[0].name}",
     )
 

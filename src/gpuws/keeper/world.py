@@ -38,6 +38,13 @@ def resolve(reach: Reach) -> Profile:
     return found
 
 
+def _nearer(error: GpuwsError, reach: Reach) -> GpuwsError:
+    """For a name that ssh does not know, hosts.yaml may have what was meant."""
+    if error.code == "unknown-host" and reach.near:
+        error.hint = f"did you mean {' or '.join(reach.near)}? {error.hint}"
+    return error
+
+
 class Line:
     """The one connection to one host: dialled on first use, again only when it is dead."""
 
@@ -50,7 +57,10 @@ class Line:
 
         with self._lock:
             if self._host is None or not self._host.alive():
-                self._host = connect(resolve(reach), ask, progress)
+                try:
+                    self._host = connect(resolve(reach), ask, progress)
+                except GpuwsError as error:
+                    raise _nearer(error, reach) from None
             return self._host
 
     @property

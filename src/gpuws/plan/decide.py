@@ -299,7 +299,7 @@ def _differences(request: UpRequest, existing: Workspace, folder: str) -> list[s
         "--dir": (folder if request.dir else None, existing.raw.get("dir")),
     }
     said = [
-        f"{flag} {new} (runs with {old or 'none'})"
+        f"{flag} {new} (runs {f'with {old}' if old else f'without {flag}'})"
         for flag, (new, old) in asked.items()
         if new is not None and new != old
     ]

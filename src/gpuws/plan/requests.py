@@ -19,6 +19,7 @@ class Reach:
     accept_new: bool = False
     timeout: float | None = None  # seconds for the connection
     verbose: int = 0  # 2: each script on the host is told with its time
+    near: tuple[str, ...] = ()  # hosts of hosts.yaml that resemble it; for a name nobody knows
 
     @property
     def destination(self) -> str:
