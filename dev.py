@@ -7,7 +7,7 @@ usage: python3 dev.py COMMAND [arguments]
   test       every test that takes less than 30 s; arguments go to pytest
   lint       ruff, mypy, shellcheck, import contracts
   endurance  the long tests
-  bench      the benchmarks under bench/, or the one named
+  bench      every benchmark under bench/ into docs/benchmarks.md, or only print the one named
   docs       write the generated pages again (the scripts under docs/)
 """
 
@@ -109,7 +109,10 @@ def lint(rest: list[str]) -> int:
 
 def bench(rest: list[str]) -> int:
     prepare({"test"}, TEST_NEEDS)
-    return scripts("bench", rest)
+    named = bool(rest) and not rest[0].startswith("-")
+    if named:
+        return scripts("bench", rest)
+    return run([BIN / "python", "-m", "bench._page", *rest])
 
 
 def docs(rest: list[str]) -> int:
@@ -138,7 +141,8 @@ def scripts(folder: str, rest: list[str]) -> int:
     named = bool(rest) and rest[0] in there
     chosen = [there[rest[0]]] if named else list(there.values())
     arguments = rest[1:] if named else rest
-    return max([run([BIN / "python", path, *arguments]) for path in chosen], default=0)
+    modules = [f"{folder}.{path.stem}" for path in chosen]
+    return max([run([BIN / "python", "-m", each, *arguments]) for each in modules], default=0)
 
 
 def ours(pattern: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -401,8 +402,17 @@ def _document(command: str, **content: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(argv: Sequence[str]) -> int:
-    """The exit code. Every failure is told in one place; no traceback reaches a user."""
+    """The exit code. Whoever read stdout may be gone, as in `gpuws ls | head -1`: no fault."""
     _run.code = 0
+    try:
+        return _told(argv)
+    except BrokenPipeError:
+        _silence_stdout()
+        return _run.code
+
+
+def _told(argv: Sequence[str]) -> int:
+    """Every failure is told in one place; no traceback reaches a user."""
     try:
         return _dispatch(argv)
     except GpuwsError as error:
@@ -410,9 +420,11 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _fail(GpuwsError("interrupted", "interrupted"))
     except BrokenPipeError:
-        _silence_stdout()
-        return 0
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
+            _silence_stdout()
+            return _fail(GpuwsError("usage", "the answer cannot be written: stdout is full"))
         if _run.options.debug:
             raise
         kind = type(error).__name__
@@ -426,8 +438,8 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _verbs() -> set[str]:
-    named = ((each.name, each.callback) for each in app.registered_commands)
-    return {name or getattr(made, "__name__", "") for name, made in named}
+    made = app.registered_commands
+    return {str(each.name or getattr(each.callback, "__name__", "")) for each in made}
 
 
 def _dispatch(argv: Sequence[str]) -> int:
@@ -444,6 +456,8 @@ def _dispatch(argv: Sequence[str]) -> int:
         app(rest, standalone_mode=False, prog_name="gpuws")
     except typer.Exit as ended:
         return ended.exit_code
+    except SystemExit:  # typer's own answer to a broken pipe
+        raise BrokenPipeError from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     except _USAGE_ERROR as error:
@@ -457,6 +471,8 @@ def _fail(error: GpuwsError) -> int:
     from gpuws.keeper.conversation import error_data
     from gpuws.report import Plain
 
+    ours = _run.command == "exec" and error.exit not in (Exit.USAGE, Exit.INTERRUPTED)
+    _run.code = 255 if ours else int(error.exit)
     told = error_data(error)
     detail = told.pop("detail")
     talk = Plain().talk
@@ -469,9 +485,7 @@ def _fail(error: GpuwsError) -> int:
     talk(f"error: {sanitise(error.message)}")
     if error.hint:
         talk(f"  next: {error.hint}")
-    if _run.command == "exec" and error.exit not in (Exit.USAGE, Exit.INTERRUPTED):
-        return 255
-    return int(error.exit)
+    return _run.code
 
 
 def _print(text: str) -> None:
@@ -481,7 +495,7 @@ def _print(text: str) -> None:
 
 
 def _silence_stdout() -> None:
-    """`gpuws ls | head -1`: the interpreter must not complain about the closed pipe at exit."""
+    """The interpreter must not complain about the closed pipe at exit."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

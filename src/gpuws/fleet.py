@@ -53,6 +53,8 @@ def _one(reach: Reach, options: Options) -> HostStatus:
     try:
         return decode(HostStatus, view.ask("status", StatusRequest(patient), person))
     except GpuwsError as error:
+        if error.code == "usage":
+            raise
         return _last_known(reach.host, error)
 
 

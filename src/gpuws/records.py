@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -61,12 +62,14 @@ class Records:
         self._write(kept)
 
     def _write(self, records: list[Record]) -> None:
+        """A laptop's full or read-only disk must not fail what was done on the host."""
         places.private(self._path.parent)
         text = json.dumps({"schema": _SCHEMA, "workspaces": [asdict(r) for r in records]}, indent=1)
         temporary = self._path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.chmod(0o600)
-        temporary.replace(self._path)
+        with contextlib.suppress(OSError):
+            temporary.write_text(text, encoding="utf-8")
+            temporary.chmod(0o600)
+            temporary.replace(self._path)
 
     def _set_aside(self) -> None:
         try:

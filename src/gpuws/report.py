@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from gpuws.errors import GpuwsError
 from gpuws.host.sanitise import sanitise
 from gpuws.keeper import wire as wires
 from gpuws.keeper.conversation import prompt_needed
@@ -58,8 +57,21 @@ class Plain:
         self._begin_stage(name, detail)
 
     def line(self, text: str) -> None:
-        if text and time.monotonic() - self._said >= self._patience:
+        if not text:
+            self.look_for_the_reader()
+        elif time.monotonic() - self._said >= self._patience:
             self.talk(f"  {self._elapsed()}  {sanitise(text)}")
+
+    def look_for_the_reader(self) -> None:
+        """`gpuws logs -f | head -1`: a pipe that nobody reads says so only when it is asked."""
+        import select
+
+        if not hasattr(select, "poll"):
+            return
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        if any(event & select.POLLERR for _, event in poll.poll(0)):
+            raise BrokenPipeError
 
     def note(self, text: str) -> None:
         self.talk(f"note: {sanitise(text)}")
@@ -121,11 +133,8 @@ class Plain:
     def show_block(self, block: bytes) -> None:
         """Output of exec, shell and logs, as it is."""
         stream = sys.stderr if block[:1] == wires.STDERR else sys.stdout
-        try:
-            stream.buffer.write(block[1:])
-            stream.flush()
-        except BrokenPipeError as error:
-            raise GpuwsError("terminated", "the reader of the output is gone") from error
+        stream.buffer.write(block[1:])
+        stream.flush()
 
 
 class Listening(Plain):

@@ -217,8 +217,9 @@ def ask(verb: str, request: Request, person: Plain) -> dict[str, Any]:
         return _here(verb, request, person)
     talk = Talk(wire, person)
     talk.send(verb, request)
+    idle = person.look_for_the_reader if verb == "logs" else None
     with talk, _typing(verb, request, talk):
-        return talk.result()
+        return talk.result(idle)
 
 
 def one_shot(verb: str, request: Request, person: Plain) -> dict[str, Any]:

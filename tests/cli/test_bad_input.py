@@ -15,7 +15,10 @@ HEAD = "name: demo\ndependencies:\n"
 BOMB = "".join(
     [
         "a: &a [x, x, x, x, x, x, x, x, x, x]\n",
-        *(f"{b}: &{b} [{', '.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi")),
+        *(
+            f"{b}: &{b} [{', '.join(['*' + a] * 10)}]\n"
+            for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
         "dependencies: *i\n",
     ]
 )

@@ -209,7 +209,7 @@ def test_json_of_attach_status_url_and_exec(alone: Lab) -> None:
 def test_json_of_logs_is_one_document(box: Lab) -> None:
     data = box.laptop.ok("--json", "logs", "--tail", "5").data()
     assert data["log"].count("\n") == 5
-    assert "Jupyter Server" in data["log"]
+    assert "ServerApp]" in data["log"]
 
 
 def test_exec_ends_with_255_where_the_failure_is_ours(box: Lab, alone: Lab) -> None:

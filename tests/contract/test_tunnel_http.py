@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -22,6 +21,7 @@ from gpuws.plan.model import Target
 from gpuws.tunnel.http import Kernel, busy_kernels, kernels, readiness, terminals
 from gpuws.tunnel.http1 import Answers, BadAnswer, Response, ask, request
 from tests.support.far_end import short_folder
+from tests.support.jupyter_env import jupyter_env  # noqa: F401  a fixture
 from tests.support.local_host import LocalHost, LocalStream
 
 INSTANCE = "0123456789abcdef0123456789abcdef"
@@ -334,10 +334,8 @@ def test_a_kernel_list_that_jupyter_would_not_give_is_refused(value: object) -> 
 
 
 @pytest.fixture
-def real_jupyter() -> Iterator[Target]:
-    program = shutil.which("jupyter-server", path=os.environ.get("GPUWS_TEST_JUPYTER"))
-    if program is None:
-        pytest.skip("GPUWS_TEST_JUPYTER names no folder with jupyter-server")
+def real_jupyter(jupyter_env: Path) -> Iterator[Target]:  # noqa: F811
+    program = str(jupyter_env / "bin" / "jupyter-server")
     with short_folder() as folder:
         (folder / "token").write_text(TOKEN)
         (folder / "config.py").write_text(

@@ -92,7 +92,8 @@ def _shake_hands(
     known: hostkeys.KnownKeys,
 ) -> Transport:
     try:
-        return handshake(wire, known.key_types(), HANDSHAKE)
+        deadline = min(HANDSHAKE, profile.connect_timeout)  # ssh's ConnectTimeout covers it too
+        return handshake(wire, known.key_types(), deadline)
     except GpuwsError as error:
         if profile.proxy_command and not wire.head:
             raise dial.proxy_failed(profile, wire) from None

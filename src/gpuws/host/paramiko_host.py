@@ -85,6 +85,9 @@ class ParamikoHost:
     def alive(self) -> bool:
         return self._transport.is_active() and not self._transport.wire.closed
 
+    def answers(self, seconds: float) -> bool:
+        return self._watchdog.answers(seconds)
+
     def last_heard(self) -> float:
         return self._transport.wire.last_heard
 

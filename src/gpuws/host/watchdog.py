@@ -31,17 +31,18 @@ class Watchdog:
             if self._over.wait(self._interval) or not self._transport.is_active():
                 return
             if time.time() - before > self._interval + _SLEPT:
-                misses = 0 if self._answers(_AFTER_SLEEP) else self._count
+                misses = 0 if self.answers(_AFTER_SLEEP) else self._count
             elif time.monotonic() - self._transport.wire.last_heard < self._interval:
                 misses = 0
             else:
-                misses = 0 if self._answers(self._interval) else misses + 1
+                misses = 0 if self.answers(self._interval) else misses + 1
             if misses >= self._count:
                 self._transport.wire.close()
                 return
 
-    def _answers(self, deadline: float) -> bool:
-        """Sent from a thread of its own: with full buffers even sending would wait."""
+    def answers(self, deadline: float) -> bool:
+        """Whether the host answers within ``deadline`` seconds. Sent from a thread of its own:
+        with full buffers even sending would wait."""
         answered = threading.Event()
 
         def ask() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpuws.engines.engine import engine_for
 from gpuws.engines.files import plan_files, plan_processes
 from gpuws.environments.build import BuildOrder, plan_lines
 from gpuws.plan.decide import UpPlan
@@ -12,10 +13,13 @@ from gpuws.plan.requests import Plan, UpRequest
 def plan(request: UpRequest, decided: UpPlan, facts: HostFacts, build: BuildOrder | None) -> Plan:
     """``build`` is the order that `up` would give, None where the environment is there."""
     starts = decided.session != "keep"
+    engine = engine_for(facts).name
     files = plan_lines(build) if build else ()
     if starts:
-        files += plan_files(decided.root, decided.name, decided.run, decided.dir, request.jupyter)
-    processes = plan_processes(decided.run, decided.name, request.jupyter) if starts else ()
+        where = (decided.root, decided.name, decided.run, decided.dir)
+        files += plan_files(*where, request.jupyter, engine)
+    about = (decided.run, decided.name, request.jupyter, engine)
+    processes = plan_processes(*about) if starts else ()
     if build:
         processes += (f"{build.engine.name}: the build of {build.prefix}, until it is done",)
     port = f"127.0.0.1:{request.local_port or decided.wanted_port} on this laptop"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from gpuws.errors import GpuwsError
 from gpuws.journeys.way import probe
 from gpuws.journeys.world import World
 from gpuws.plan.model import HostFacts, Workspace
+from gpuws.plan.ports import Host
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
 
 
@@ -15,10 +17,25 @@ def run(request: StatusRequest, world: World) -> HostStatus:
     """One round trip. The laptop's address book is brought up to date."""
     reach = request.reach
     with world.host(reach) as host:
+        _refuse_silence(reach, host, world)
         facts = probe(host, reach)
     _remember(reach, facts, world)
     shown = tuple(_workspace(each, facts, world) for each in _with_builds(facts))
     return HostStatus(reach.host, True, None, tuple(asdict(gpu) for gpu in facts.gpus), shown)
+
+
+def _refuse_silence(reach: Reach, host: Host, world: World) -> None:
+    """A keeper's connection may look alive long after the laptop has lost its network."""
+    if not reach.timeout or world.clock() - host.last_heard() < 1.0:
+        return
+    if not host.answers(reach.timeout):
+        raise GpuwsError(
+            "connection-timeout",
+            f"no answer over the open connection in {reach.timeout:.1f} s",
+            hint="check the network; --timeout waits longer",
+            stage="connect",
+            retryable=True,
+        )
 
 
 def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str, Any]:

@@ -66,9 +66,14 @@ class Talk:
             }
         )
 
-    def result(self) -> dict[str, Any]:
-        """Events go to the person until the journey ends; its data, or its error raised."""
+    def result(self, idle: Callable[[], None] | None = None) -> dict[str, Any]:
+        """Events go to the person until the journey ends; its data, or its error raised.
+
+        ``idle`` is called each second without a word.
+        """
         while True:
+            while idle and not self._wire.wait(1.0):
+                idle()
             block = self._wire.receive()
             if block is None:
                 raise GpuwsError(

@@ -51,6 +51,9 @@ class Traced:
     def alive(self) -> bool:
         return self._host.alive()
 
+    def answers(self, seconds: float) -> bool:
+        return self._host.answers(seconds)
+
     def last_heard(self) -> float:
         return self._host.last_heard()
 

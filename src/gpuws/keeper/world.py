@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gpuws.errors import GpuwsError
 from gpuws.journeys.world import Forwards, Terminal, World
@@ -16,7 +17,9 @@ from gpuws.plan.model import Profile, Secret, Target
 from gpuws.plan.ports import Ask, Host, Progress
 from gpuws.plan.requests import Reach
 from gpuws.records import Records
-from gpuws.tunnel.forward import Forward, open_forward
+
+if TYPE_CHECKING:
+    from gpuws.tunnel.forward import Forward
 
 _LARGEST_DOWNLOAD = 200 << 20  # bytes
 
@@ -88,6 +91,8 @@ class HeldForwards:
         self.held: dict[str, Held] = {}
 
     def open(self, name: str, target: Target, *, port: int | None, wanted: int) -> int:
+        from gpuws.tunnel.forward import open_forward
+
         host = self._line.host
         if host is None:
             raise GpuwsError("connection-lost", "there is no connection to the host")

@@ -1,0 +1,183 @@
+"""One sshd with a HOME of its own, reached over two wires, and a laptop with gpuws.
+
+The host aliases ``near`` and ``far`` lead to the same sshd through a proxy each, which adds nothing
+and 100 ms to a round trip: the proxy's own cost is on both. `gpuws up` has made the environment and
+the workspace before the first measurement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench._figures import as_installed
+from bench._proxy import delayed
+from tests.support.lab import Lab, running_lab, short_folder
+from tests.support.sshd import free_port
+
+ROUND_TRIPS = {"near": 0.0, "far": 0.1}  # seconds
+POLL = 0.02  # seconds
+NAME = "bench"  # of the workspace
+_PATIENCE = 60.0  # seconds
+
+Address = tuple[str, str]  # path of Jupyter, token
+
+
+@dataclass(frozen=True)
+class Bench:
+    made: Lab
+    folder: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        return as_installed(self.made.laptop.env)
+
+    @property
+    def workspace(self) -> Path:
+        return self.made.root / "workspaces" / NAME
+
+    def record(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.workspace / "workspace.json").read_text())
+        return found
+
+    def address(self) -> Address | None:
+        """Read where the host keeps it: the measured command prints no token."""
+        try:
+            return self.record()["base_url"], (self.workspace / "token").read_text()
+        except (OSError, ValueError):
+            return None  # not written yet
+
+    @property
+    def jupyter(self) -> str:
+        return f"{self.record()['run']}/jupyter.sock"
+
+    @property
+    def short(self) -> dict[str, str]:
+        """Paths of this run → what is printed for them."""
+        return {
+            str(self.made.server.config): "CONFIG",
+            str(self.made.home): "~",
+            str(Path(sys.executable).parent) + "/": "",
+        }
+
+    # --- commands --------------------------------------------------------------------------------
+
+    def gpuws(self, *words: str) -> list[str]:
+        return [str(Path(sys.executable).parent / "gpuws"), *words]
+
+    def ssh(self, *words: str) -> list[str]:
+        """A login of its own each time, as the ssh config of most people has it."""
+        alone = ("-o", "ControlMaster=no", "-o", "ControlPath=none")
+        return ["ssh", "-F", str(self.made.server.config), *alone, *words]
+
+    def run(self, command: Sequence[str]) -> str:
+        done = subprocess.run(
+            command,
+            cwd=self.made.laptop.project,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE * 5,
+        )
+        assert done.returncode == 0, (command, done.stdout[-2000:], done.stderr[-2000:])
+        return done.stdout
+
+    def start(self, command: Sequence[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            cwd=self.made.laptop.project,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end_keepers(self) -> None:
+        """The laptop forgets its connections: the next command logs in anew."""
+        pids = self.made.laptop.keepers()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while self.made.laptop.keepers() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def lab() -> Iterator[Bench]:
+    with (
+        short_folder() as folder,
+        running_lab(folder, env=_cache(folder)) as made,
+        delayed(made.server.port, ROUND_TRIPS["near"] / 2) as near,
+        delayed(made.server.port, ROUND_TRIPS["far"] / 2) as far,
+    ):
+        _two_aliases(made, {"near": near, "far": far})
+        bench = Bench(made, folder)
+        print("making the environment once", file=sys.stderr)
+        bench.run(bench.gpuws("up", "near", "--name", NAME, "-d", "--no-browser"))
+        bench.end_keepers()
+        yield bench
+
+
+def _cache(folder: Path) -> dict[str, str]:
+    return {
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(folder / "uv"),
+        "UV_LINK_MODE": "hardlink",
+    }
+
+
+def _two_aliases(made: Lab, ports: dict[str, int]) -> None:
+    server = made.server
+    block, line = server.config_block(), server.host_key_line()
+    blocks, lines = [], [line]
+    for alias, port in ports.items():
+        renamed = block.replace(f"Host {server.alias}\n", f"Host {alias}\n")
+        blocks.append(renamed.replace(f"Port {server.port}\n", f"Port {port}\n"))
+        lines.append(line.replace(f":{server.port} ", f":{port} "))
+    server.config.write_text("\n".join(blocks))
+    server.known_hosts.write_text("".join(lines))
+    entries = (f"  {alias}:\n    local_port: {free_port()}\n" for alias in ports)
+    made.laptop.hosts("hosts:\n" + "".join(entries))
+
+
+# --- until the first authenticated answer ---------------------------------------------------------
+
+
+def until_200(port: int, address: Callable[[], Address | None], begin: float) -> float:
+    """Seconds from ``begin`` until Jupyter says 200 to our token through a local port.
+
+    Asked every 20 ms; an open question is waited for.
+    """
+    while (now := time.perf_counter()) < begin + _PATIENCE:
+        known = address()
+        if known and _says_200(port, *known):
+            return time.perf_counter() - begin
+        time.sleep(max(0.0, now + POLL - time.perf_counter()))
+    raise AssertionError(f"no answer on port {port} in {_PATIENCE:.0f} s")
+
+
+def _says_200(port: int, base_url: str, token: str) -> bool:
+    lines = (
+        f"GET {base_url}api/status HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        f"Authorization: token {token}",
+        "Connection: close",
+    )
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+            sock.sendall("\r\n".join((*lines, "", "")).encode())
+            return sock.recv(64).split(b" ")[1:2] == [b"200"]
+    except OSError:
+        return False
