@@ -36,12 +36,10 @@ def main() -> None:
     for part in PARTS:
         print(f"bench {' '.join(part)}", file=sys.stderr)
         sections.append(_section(part, options))
-    page = "\n\n".join(sections) + "\n"
+        if not options:  # after each part: an interrupted run keeps what it has measured
+            PAGE.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
     if options:
-        print(page)
-    else:
-        PAGE.write_text(page, encoding="utf-8")
-        print(f"wrote {PAGE.relative_to(TOP)}", file=sys.stderr)
+        print("\n\n".join(sections))
 
 
 def _section(part: tuple[str, ...], options: list[str]) -> str:

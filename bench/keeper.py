@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.support.sshd import free_port
+
 from bench import _figures, _lab
 from bench._figures import Goal
-from tests.support.sshd import free_port
 
 CONNECTIONS = 50  # open at the same time
 SIZE = 20 << 20  # bytes through each of them: 1.05 GB together
@@ -23,53 +24,64 @@ def main() -> None:
     count = _figures.runs(__doc__, 3)
     with _lab.lab() as bench:
         _figures.heading("Memory of the keeper", count)
-        print(f"{CONNECTIONS} connections at once, {SIZE * CONNECTIONS / 1e9:.2f} GB together, ")
-        print("from Jupyter; VmHWM of the process that carries the forward.\n")
+        print(
+            f"{CONNECTIONS} connections are open while {SIZE * CONNECTIONS / 1e9:.2f} GB come from"
+        )
+        print("Jupyter: through all of them at once, or through one after the other. VmHWM of the")
+        print("process that carries the forward.\n")
         forward = bench.ssh("-N", "-L", f"PORT:{bench.jupyter}", "HOST")
         attach = bench.gpuws("attach", "-d", f"HOST/{_lab.NAME}")
         _figures.commands({"gpuws": attach, "by hand": forward}, bench.short)
         folder = bench.workspace / "jupyter/data/kernels/python3"
         (folder / "blob.bin").write_bytes(bytes(SIZE))
         rest: list[float] = []
-        sides = {"keeper": lambda: _keeper(bench, rest), "ssh": lambda: _ssh(bench)}
+        sides = {
+            "keeper, all at once": lambda: _keeper(bench, rest, CONNECTIONS),
+            "keeper, one by one": lambda: _keeper(bench, rest, 1),
+            "ssh -N -L, all at once": lambda: _ssh(bench, CONNECTIONS),
+            "ssh -N -L, one by one": lambda: _ssh(bench, 1),
+        }
         figures = _figures.in_turns(count, sides)
-    ratio = _figures.ratio(figures["keeper"], figures["ssh"])
-    rows = [
-        ("keeper, connected and idle", _figures.spread(rest, 1), ""),
-        ("keeper", _figures.spread(figures["keeper"], 1), f"{ratio:.1f}"),
-        ("ssh -N -L", _figures.spread(figures["ssh"], 1), "1"),
-    ]
-    _figures.table(("process", "VmHWM, MB", "ratio"), rows)
-    peak = statistics.median(figures["keeper"])
-    _figures.goals([Goal("peak memory of the keeper", peak, 60.0, "MB")])
+    rows = [("keeper, connected and idle", _figures.spread(rest, 1), "")]
+    for name, found in figures.items():
+        base = figures[f"ssh -N -L{name[name.index(',') :]}"]
+        rows.append((name, _figures.spread(found, 1), f"{_figures.ratio(found, base):.1f}"))
+    _figures.table(("process", "VmHWM, MB", "ratio to ssh -N -L"), rows)
+    _figures.goals(
+        [
+            Goal(f"peak memory of the {name}", statistics.median(found), 60.0, "MB")
+            for name, found in figures.items()
+            if name.startswith("keeper")
+        ]
+    )
 
 
-def _keeper(bench: _lab.Bench, rest: list[float]) -> float:
+def _keeper(bench: _lab.Bench, rest: list[float], at_once: int) -> float:
     bench.end_keepers()
     port = free_port()
     bench.run(bench.gpuws("attach", "-d", f"near/{_lab.NAME}", "--local-port", str(port)))
     [pid] = bench.made.laptop.keepers()
     rest.append(_peak(pid))
-    _load(bench, port)
+    _load(bench, port, at_once)
     peak = _peak(pid)
     bench.end_keepers()
     return peak
 
 
-def _ssh(bench: _lab.Bench) -> float:
+def _ssh(bench: _lab.Bench, at_once: int) -> float:
     port = free_port()
     command = bench.ssh("-N", "-L", f"{port}:{bench.jupyter}", "near")
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         _lab.until_200(port, bench.address, time.perf_counter())
-        _load(bench, port)
+        _load(bench, port, at_once)
         return _peak(process.pid)
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _load(bench: _lab.Bench, port: int) -> None:
+def _load(bench: _lab.Bench, port: int, at_once: int) -> None:
     known = bench.address()
     assert known is not None
     base_url, token = known
@@ -86,7 +98,7 @@ def _load(bench: _lab.Bench, port: int) -> None:
     links = [HTTPConnection("127.0.0.1", port, timeout=120) for _ in range(CONNECTIONS)]
     for link in links:
         link.connect()
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         assert sum(pool.map(one, links)) == SIZE * CONNECTIONS
     for link in links:
         link.close()

@@ -270,7 +270,7 @@ def test_the_panel_is_left_with_q_and_says_how_to_come_back(box: Lab, columns: i
     time.sleep(1.0)
     child.send("q")
     child.expect(pexpect.EOF)
-    told = child.before
+    told = child.before or ""
     child.close()
     assert child.exitstatus == 0
     flat = re.sub(r"\s+", " ", told)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,20 +35,25 @@ def _make(prefix: Path) -> None:
     uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
     assert uv, "uv comes with the test extra"
     _run(uv, "venv", "--quiet", "--python", sys.executable, str(prefix))
-    index = _pip_index()
+    index = _pip_setting("index-url")
     source = ("--default-index", index) if index else ()
     python = str(prefix / "bin" / "python")
     _run(uv, "pip", "install", "--quiet", "--python", python, *source, *REQUIREMENTS)
 
 
-def _pip_index() -> str:
-    """uv does not read pip's settings; an index that somebody chose for pip is meant for uv too."""
-    asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-    return subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout.strip()
+def _pip_setting(name: str) -> str:
+    """uv does not read pip's settings; an index or a certificate file that somebody chose for pip
+    is meant for uv too."""
+    asked = [sys.executable, "-m", "pip", "config", "list"]  # `get` fails in some versions of pip
+    listed = subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout
+    found = re.findall(rf"^(?:global|install|:env:)\.{name}='(.*)'$", listed, re.MULTILINE)
+    return found[-1] if found else ""
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    certificates = os.environ.get("SSL_CERT_FILE") or _pip_setting("cert")
+    env = {**os.environ, **({"SSL_CERT_FILE": certificates} if certificates else {})}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr[-2000:]}"
 
 

@@ -271,7 +271,7 @@ def _caches(order: BuildOrder) -> tuple[str, ...]:
     base = order.cache_dir or f"{order.root}/cache"
     ours = order.choice.bring or order.choice.path.startswith(f"{order.root}/tools/")
     if order.choice.tool == "uv":
-        return (f"{base}/uv/",) if ours or order.cache_dir else (f"{base}/uv/ (or the host's own)",)
+        return (f"{base}/uv/" + ("" if order.cache_dir else " (or the host's own)"),)
     found = [f"{base}/conda/"] if order.choice.conda and (ours or order.cache_dir) else []
     if order.spec.pip or order.choice.tool == "venv":
         found.append(f"{base}/pip/" if order.cache_dir else f"{base}/pip/ (or the host's own)")

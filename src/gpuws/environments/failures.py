@@ -29,7 +29,7 @@ def _sign(*parts: str) -> re.Pattern[str]:
 
 
 _NAMES = re.compile(
-    r"(?:[└├│─\s]+)(\S[^│]*?) (?:does not exist \(perhaps|is missing on the system)"
+    r"(?:[└├│─\s]+)(\S[^│\n]*?) (?:does not exist \(perhaps|is missing on the system)"
     r"|No matching distribution found for ([^\s]+(?: ?[<>=!~][^\s]*)*)"
     r"|Because ([^\s]+) was not found in the package registry"
     r"|Because there (?:is|are) no versions? of ([^\s]+(?:[<>=!~][^\s]*)?)"

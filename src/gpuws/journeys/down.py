@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpuws.engines.ending import holdings, purge, stop, strays
 from gpuws.engines.session import Look, look
 from gpuws.environments.build import cancel, running
-from gpuws.errors import GpuwsError
+from gpuws.errors import Exit, GpuwsError
 from gpuws.journeys.way import ALIVE
 from gpuws.journeys.world import World
 from gpuws.plan.model import Secret, Target, Workspace
@@ -16,8 +16,36 @@ from gpuws.tunnel.http import Kernel, busy_kernels
 
 def run(request: DownRequest, world: World) -> Downed:
     """Idempotent: a second down finds nothing to stop and says so."""
+    world.report.stage("connect", request.reach.destination)
+    try:
+        return _reached(request, world)
+    except GpuwsError as error:
+        if error.exit is not Exit.NETWORK:
+            raise
+        raise _unreached(request, world, error) from None
+
+
+def _unreached(request: DownRequest, world: World, error: GpuwsError) -> GpuwsError:
+    """The local side ends all the same; the address book says what goes on over there."""
+    host = request.reach.host
+    known = [each for each in world.records.of(host) if request.name in (None, each.name)]
+    for each in known:
+        world.forwards.close(each.name)
+    alive = [f"{host}/{each.name}" for each in known if each.state in ALIVE]
+    still = f"; as far as this laptop knows, {', '.join(alive)} still runs there" if alive else ""
+    return GpuwsError(
+        error.code,
+        f"{error.message}{still}",
+        hint=f"the tunnel here is closed; `gpuws down {host}` again once the host answers"
+        if alive
+        else error.hint,
+        stage=error.stage,
+        retryable=True,
+    )
+
+
+def _reached(request: DownRequest, world: World) -> Downed:
     reach = request.reach
-    world.report.stage("connect", reach.destination)
     with world.host(reach) as host:
         seen = look(host, root=reach.entry.root or "", name="")
         parts = [_end_builds(request, seen, host, world)]

@@ -9,6 +9,8 @@ from gpuws.plan.decide import UpPlan
 from gpuws.plan.model import HostFacts
 from gpuws.plan.requests import Plan, UpRequest
 
+_JUPYTERS = (".jupyter", ".ipython", ".local/share/jupyter", ".npm")
+
 
 def plan(request: UpRequest, decided: UpPlan, facts: HostFacts, build: BuildOrder | None) -> Plan:
     """``build`` is the order that `up` would give, None where the environment is there."""
@@ -18,6 +20,7 @@ def plan(request: UpRequest, decided: UpPlan, facts: HostFacts, build: BuildOrde
     if starts:
         where = (decided.root, decided.name, decided.run, decided.dir)
         files += plan_files(*where, request.jupyter, engine)
+        files += _beside(request, decided, facts)
     about = (decided.run, decided.name, request.jupyter, engine)
     processes = plan_processes(*about) if starts else ()
     if build:
@@ -31,6 +34,18 @@ def plan(request: UpRequest, decided: UpPlan, facts: HostFacts, build: BuildOrde
         move_mb=None if build else 0.0,
         steps=_steps(request, decided, facts, build),
     )
+
+
+def _beside(request: UpRequest, decided: UpPlan, facts: HostFacts) -> tuple[str, ...]:
+    """What a session makes outside its own folder."""
+    made: tuple[str, ...] = ()
+    if decided.environment.prefix.startswith(f"{decided.root}/envs/"):
+        made = (f"{decided.root}/envs/{decided.name}",)
+    if decided.root != f"{facts.home}/gpuws":
+        made += (f"{facts.home}/.gpuws-root",)
+    if request.jupyter:
+        made += tuple(f"{facts.home}/{each}/ (Jupyter's own, where missing)" for each in _JUPYTERS)
+    return made
 
 
 def _steps(

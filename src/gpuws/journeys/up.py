@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuws import __version__
-from gpuws.engines.engine import engine_for
+from gpuws.engines.engine import SETSID, engine_for
 from gpuws.engines.session import Order, start, wait_until_running
 from gpuws.environments import frameworks
 from gpuws.environments.build import BuildOrder, Built, ensure
@@ -131,6 +131,11 @@ def _session(
     if plan.session == "restart" and plan.existing:
         down.stop_one(request.reach, plan.existing, host, world, yes=request.yes)
     world.report.stage("session", plan.dir)
+    if engine_for(facts) is SETSID:
+        world.report.note(
+            "the host has no usable tmux: the session runs as a process of its own (setsid), and "
+            "`gpuws shell` opens a terminal that ends with its connection"
+        )
     token = world.new_secret()
     order = _order(request, plan, facts, built, token, world)
     return start(host, order, world.report), token

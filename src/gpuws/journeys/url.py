@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuws.errors import GpuwsError
-from gpuws.journeys.way import find, url_of
+from gpuws.journeys.way import find, no_jupyter, url_of
 from gpuws.journeys.world import World
 from gpuws.plan.requests import Url, WorkspaceRequest
 
@@ -13,6 +13,8 @@ def run(request: WorkspaceRequest, world: World) -> Url:
     host_name = request.reach.host
     with world.host(request.reach) as host:
         seen, workspace = find(host, request.reach, request.name)
+    if workspace.raw.get("jupyter") is False:
+        raise no_jupyter(host_name, workspace.name)
     port = world.forwards.port(workspace.name)
     token = seen.tokens.get(workspace.name)
     if port is None or token is None:

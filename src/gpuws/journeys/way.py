@@ -77,11 +77,7 @@ def open_way(
     world.report.stage("tunnel")
     target = workspace.target
     if target is None:
-        raise GpuwsError(
-            "not-running",
-            f"{reach.host}/{workspace.name} has no Jupyter to forward to",
-            hint=f"`gpuws shell {reach.host}/{workspace.name}` opens a terminal in it",
-        )
+        raise no_jupyter(reach.host, workspace.name)
     stream = host.open_stream(target)
     try:
         readiness(stream, workspace.get("base_url"), token.reveal(), workspace.get("instance"))
@@ -92,6 +88,14 @@ def open_way(
     watch.lap("tunnel_s")
     remember(world, reach, workspace, local_port=local)
     return local
+
+
+def no_jupyter(host: str, name: str) -> GpuwsError:
+    return GpuwsError(
+        "not-running",
+        f"{host}/{name} has no Jupyter to forward to",
+        hint=f"`gpuws shell {host}/{name}` opens a terminal in it",
+    )
 
 
 def _wanted(world: World, reach: Reach, workspace: Workspace) -> int:
