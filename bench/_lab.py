@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench._figures import as_installed
-from bench._proxy import delayed
 from tests.support.lab import Lab, running_lab, short_folder
 from tests.support.sshd import free_port
+
+from bench._figures import as_installed
+from bench._proxy import delayed
 
 ROUND_TRIPS = {"near": 0.0, "far": 0.1}  # seconds
 POLL = 0.02  # seconds
@@ -155,12 +156,20 @@ def _two_aliases(made: Lab, ports: dict[str, int]) -> None:
 # --- until the first authenticated answer ---------------------------------------------------------
 
 
-def until_200(port: int, address: Callable[[], Address | None], begin: float) -> float:
+def until_200(
+    port: int,
+    address: Callable[[], Address | None],
+    begin: float,
+    process: subprocess.Popen[str] | None = None,
+) -> float:
     """Seconds from ``begin`` until Jupyter says 200 to our token through a local port.
 
-    Asked every 20 ms; an open question is waited for.
+    Asked every 20 ms; an open question is waited for. ``process``: what opens the port; there is
+    nothing to wait for once it has failed.
     """
     while (now := time.perf_counter()) < begin + _PATIENCE:
+        if process is not None and process.poll():
+            raise AssertionError(f"it ended with {process.returncode}: {process.communicate()}")
         known = address()
         if known and _says_200(port, *known):
             return time.perf_counter() - begin

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.sshd import free_port
+
 from bench import _figures, _lab
 from bench._figures import Goal
-from tests.support.sshd import free_port
 
 Documents = dict[str, list[dict[str, Any]]]
 
@@ -57,7 +58,7 @@ def _sides(bench: _lab.Bench, host: str, told: Documents) -> dict[str, Callable[
         port = free_port()
         begin = time.perf_counter()
         process = bench.start(_attach(bench, host, str(port)))
-        seconds = _lab.until_200(port, bench.address, begin)
+        seconds = _lab.until_200(port, bench.address, begin, process)
         out, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
         told[host].append(json.loads(out)["data"])
