@@ -15,7 +15,7 @@ from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
 
 if TYPE_CHECKING:
-    from gpuws.plan.requests import Caller, Reach, WorkspaceRequest
+    from gpuws.plan.requests import Caller, Reach, UpRequest, WorkspaceRequest
     from gpuws.report import Plain
 
 app = typer.Typer(
@@ -121,34 +121,40 @@ def up(
     from gpuws import asking, view
 
     person = _run.person(live=not dry_run)
-    request = asking.up_request(
-        host,
-        _run.options,
-        person.warn,
-        file=file,
-        name=name,
-        use_env=use_env,
-        confirm_foreign=lambda spec: (
-            yes
-            or person.confirm(
-                f"{spec.source} is an export from {spec.foreign}; use it without builds?",
-                flag="--yes",
-            )
-        ),
-        dir=dir,
-        gpus=gpus,
-        local_port=local_port,
-        jupyter=not no_jupyter,
-        restart=restart,
-        here=here,
-        dry_run=dry_run,
-        yes=yes,
-    )
+
+    def request() -> UpRequest:
+        return asking.up_request(
+            host,
+            _run.options,
+            person.warn,
+            file=file,
+            name=name,
+            use_env=use_env,
+            confirm_foreign=lambda spec: (
+                yes
+                or person.confirm(
+                    f"{spec.source} is an export from {spec.foreign}; use it without builds?",
+                    flag="--yes",
+                )
+            ),
+            dir=dir,
+            gpus=gpus,
+            local_port=local_port,
+            jupyter=not no_jupyter,
+            restart=restart,
+            here=here,
+            dry_run=dry_run,
+            yes=yes,
+        )
+
     if dry_run:
-        _tell_plan(view.one_shot("up", request, person))
+        _tell_plan(view.one_shot("up", request(), person))
         return
     leave = detach or _run.options.json or no_jupyter
-    result = view.open_workspace("up", request, person, detach=leave, browser=_browser(no_browser))
+    with view.keeper(asking.split(host)[0], _run.options) as keeper:
+        result = view.open_workspace(
+            "up", request(), person, detach=leave, browser=_browser(no_browser), keeper=keeper
+        )
     _tell_ready(result, left=leave)
 
 
@@ -380,7 +386,7 @@ def _tell_ready(result: dict[str, Any], *, left: bool) -> None:
             f"`gpuws down {place}` ends it",
         )
         return
-    from gpuws.panel import facts_of
+    from gpuws.report import facts_of
 
     rows = [f"{label:12}{value}" for label, value in facts_of(result)]
     after = f"`gpuws url {place}` prints the address with its token; `gpuws down {place}` ends it"

@@ -14,9 +14,8 @@ from pathlib import Path
 from gpuws import asking, view
 from gpuws.host.demo_server import DemoServer, demo_server
 from gpuws.options import Options
-from gpuws.panel import facts_of
 from gpuws.plan.requests import DownRequest, UpRequest
-from gpuws.report import Plain, live
+from gpuws.report import Plain, facts_of, live
 
 
 def run(*, exit_after_ready: bool, browser: bool, quiet: bool = False) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuws.host.sanitise import sanitise
-from gpuws.report import STAGES, Plain, encodable
+from gpuws.report import STAGES, Plain, encodable, facts_of
 
 
 @dataclass
@@ -117,20 +117,6 @@ class Live(Plain):
             lines.append(Text(sanitise(said), style="cyan"))
         self._ready = Group(*lines)
         self._show()
-
-
-def facts_of(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """The rows that tell what `up` or `attach` brought."""
-    environment = result["environment"]
-    gpus = result["gpus"]
-    rows = [("workspace", result["workspace"])]
-    if result["url"]:
-        rows.append(("JupyterLab", result["url"]))
-    rows.append(("folder", result["dir"]))
-    made = f"{environment['tool']} {environment['prefix']} ({environment['action']})"
-    rows.append(("environment", made.strip()))
-    rows.append(("GPUs", "all visible" if gpus is None else ", ".join(map(str, gpus)) or "none"))
-    return rows
 
 
 def card_text(card: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from gpuws.host.sanitise import sanitise
 from gpuws.keeper import wire as wires
@@ -153,3 +153,17 @@ def live(*, no_input: bool) -> Plain:
     from gpuws.panel import Live
 
     return Live(no_input=no_input)
+
+
+def facts_of(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows that tell what `up` or `attach` brought."""
+    environment = result["environment"]
+    gpus = result["gpus"]
+    rows = [("workspace", result["workspace"])]
+    if result["url"]:
+        rows.append(("JupyterLab", result["url"]))
+    rows.append(("folder", result["dir"]))
+    made = f"{environment['tool']} {environment['prefix']} ({environment['action']})"
+    rows.append(("environment", made.strip()))
+    rows.append(("GPUs", "all visible" if gpus is None else ", ".join(map(str, gpus)) or "none"))
+    return rows

@@ -7,15 +7,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from gpuws.errors import GpuwsError
 from gpuws.keeper import client
 from gpuws.keeper import wire as wires
-from gpuws.keeper.client import Talk
+from gpuws.keeper.client import Starting, Talk
+from gpuws.options import Options
 from gpuws.plan.model import Secret
 from gpuws.plan.requests import Caller, Reach, Request, WorkspaceRequest
-from gpuws.report import Plain
+from gpuws.report import Plain, facts_of
 
 
 class _HangUp(BaseException):
@@ -47,12 +49,24 @@ def _signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def keeper(host: str, options: Options) -> Starting:
+    """The host's keeper, started before anything else is read: it takes the longest."""
+    config = str(Path(options.ssh_config).absolute()) if options.ssh_config else None
+    return Starting(wires.key_of(host, config, options.port))
+
+
 def open_workspace(
-    verb: str, request: Request, person: Plain, *, detach: bool, browser: bool
+    verb: str,
+    request: Request,
+    person: Plain,
+    *,
+    detach: bool,
+    browser: bool,
+    keeper: Starting | None = None,
 ) -> dict[str, Any]:
     """`up` and `attach`. Returns when the workspace is ready (detached) or has been left."""
-    key = client.keeper_key(request.reach)
-    talk = Talk(client.start(key), person)
+    keeper = keeper or Starting(client.keeper_key(request.reach))
+    talk = Talk(keeper.wire(), person)
     result: dict[str, Any] | None = None
     with _signals():
         try:
@@ -92,7 +106,7 @@ def _stay(
     talk: Talk, result: dict[str, Any], request: Request, person: Plain, *, browser: bool
 ) -> None:
     """The foreground: health, keys, until q, Ctrl-C or the end of the connection."""
-    from gpuws.panel import Live, facts_of
+    from gpuws.panel import Live
 
     keys = _Keys() if isinstance(person, Live) else None
     said = _open_browser(request, result) if browser else ""

@@ -13,6 +13,7 @@ import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.jupyter_env import jupyter_env
@@ -91,7 +92,8 @@ def _end_keeper(lab: Lab, process: subprocess.Popen[str]) -> None:
 
 def _cut(lab: Lab, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 3
-    while lab.server.accepted() == 0 and time.monotonic() < deadline:
+    server = psutil.Process(lab.server.pid)
+    while not server.children() and time.monotonic() < deadline:
         time.sleep(0.01)
     lab.server.end_sessions()
 
@@ -135,7 +137,8 @@ def desk(shared_desk: Lab) -> Iterator[Lab]:
     if of_sessions(shared_desk.home) or shared_desk.laptop.keepers():
         shared_desk.laptop.end()
         end_sessions(shared_desk.home)
-        shutil.rmtree(shared_desk.root / "run", ignore_errors=True)
+        for each in ("run", "workspaces"):
+            shutil.rmtree(shared_desk.root / each, ignore_errors=True)
 
 
 @pytest.mark.parametrize(("fault", "stage"), MATRIX)

@@ -81,6 +81,16 @@ def open_way(
     stream = host.open_stream(target)
     try:
         readiness(stream, workspace.get("base_url"), token.reveal(), workspace.get("instance"))
+    except GpuwsError:
+        if host.alive():
+            raise
+        raise GpuwsError(
+            "connection-lost",
+            f"the connection to {reach.host} was cut; Jupyter goes on there",
+            hint=f"`gpuws attach {reach.host}/{workspace.name}` opens the way again",
+            stage="tunnel",
+            retryable=True,
+        ) from None
     finally:
         stream.close()
     wanted = _wanted(world, reach, workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,31 +23,57 @@ class Person(Progress, Ask, Protocol):
     def show_block(self, block: bytes) -> None: ...
 
 
-def start(key: str) -> Wire:
-    """The live keeper's wire; one is started where there is none.
+class Starting:
+    """The live keeper of a host, or one that starts meanwhile: its interpreter and paramiko take
+    0.3 s, in which the view reads its own files."""
 
-    The interpreter is started before anything else: paramiko takes 0.3 s to import.
-    """
-    found = wires.dial(key)
-    if found:
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self._wire = wires.dial(key)
+        self._process = None if self._wire else _spawn(key)
+
+    def __enter__(self) -> Starting:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wrong input: nobody will talk to the one that was started."""
+        if kind is not None and self._process is not None:
+            self._process.terminate()
+
+    def wire(self) -> Wire:
+        """Its wire, once it listens."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            self._wire = self._await(process)
+        if self._wire is None:
+            raise GpuwsError("bug", "the keeper was asked for twice")
+        return self._wire
+
+    def _await(self, process: subprocess.Popen[bytes]) -> Wire:
+        with process:
+            said = process.stdout.readline() if process.stdout else b""
+            found = wires.dial(self._key) if said.strip() == b"ready" else None
+            if found is None:
+                told = process.stderr.read(4000) if process.stderr else b""
+                detail = told.decode("utf-8", "replace")
+                raise GpuwsError("bug", "the keeper did not start", detail=detail)
+            process.returncode = 0  # it goes on by itself: Popen must not wait for it
         return found
+
+
+def _spawn(key: str) -> subprocess.Popen[bytes]:
     flags: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         flags = {"creationflags": 0x00000008 | 0x00000200}  # DETACHED_PROCESS, NEW_PROCESS_GROUP
-    with subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "gpuws.keeper", key],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # glibc gives each thread an arena of its own, and a forward has many threads
+        env={**os.environ, "MALLOC_ARENA_MAX": "2"},
         **flags,
-    ) as process:
-        said = process.stdout.readline() if process.stdout else b""
-        found = wires.dial(key) if said.strip() == b"ready" else None
-        if found is None:
-            detail = process.stderr.read(4000).decode("utf-8", "replace") if process.stderr else ""
-            raise GpuwsError("bug", "the keeper did not start", detail=detail)
-        process.returncode = 0  # it goes on by itself: Popen must not wait for it
-        return found
+    )
 
 
 class Talk:

@@ -84,7 +84,8 @@ class Keeper:
         if host is not None and self.forwards.held and not host.alive():
             _log.warning("the connection to %s is gone", host.profile.alias)
             time.sleep(1.5)  # each watch says so once before its forward goes
-            self.forwards.close_all()
+            if self.line.host is host:  # else another up or attach has dialled again meanwhile
+                self.forwards.close_all()
 
     def hold(self, conversation: Conversation, *, detached: bool) -> None:
         with self._lock:

@@ -10,7 +10,8 @@ import threading
 
 from gpuws.plan.ports import Stream
 
-_CHUNK = 256 * 1024
+_CHUNK = 256 * 1024  # from the host: as large as the packets it sends
+_OUT = 32 * 1024  # to the host; each connection holds one such buffer while it waits
 """Bytes a read: as large as the packets that an SSH server fills, so no packet is split."""
 
 _GRACE = 0.5  # seconds a copy thread may need to notice that its connection is broken
@@ -53,7 +54,7 @@ class Connection:
 
     def _copy_out(self) -> None:
         try:
-            while data := self._local.recv(_CHUNK):
+            while data := self._local.recv(_OUT):
                 self._stream.sendall(data)
                 self.bytes_out += len(data)
             if not self._broken.is_set():
