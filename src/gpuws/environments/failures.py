@@ -44,7 +44,7 @@ KINDS: tuple[Kind, ...] = (
         _sign(r"no space left on device", r"Errno 28\b", r"os error 28\b", r"disk quota exceeded"),
         "the disk of the host is full",
         "`df -h` and `quota` on the host say where; root: and cache_dir: in hosts.yaml name other "
-        "places, `gpuws env` lists what can go",
+        "places",
     ),
     Kind(
         "terms-of-service",
@@ -75,7 +75,7 @@ KINDS: tuple[Kind, ...] = (
         "python-not-found",
         _sign(r"No interpreter found for", r"No virtual environment or system Python"),
         "the python of the host that was chosen cannot be used",
-        "`gpuws doctor` lists the interpreters that the host has",
+        "`gpuws exec HOST -- ls /usr/bin/python3*` or ssh lists the interpreters that it has",
     ),
     Kind(
         "package-not-found",

@@ -51,7 +51,7 @@ def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str
         "dir": workspace.get("dir"),
         "owner": owner if isinstance(owner, dict) else {},
         "gpus": workspace.raw.get("gpus"),
-        "activate": _activate(workspace, facts.root),
+        "activate": _activate(workspace, facts),
         "node": facts.node,
     }
 
@@ -68,15 +68,17 @@ def _with_builds(facts: HostFacts) -> list[Workspace]:
     return list(known.values())
 
 
-def _activate(workspace: Workspace, root: str) -> str:
+def _activate(workspace: Workspace, facts: HostFacts) -> str:
     """The line that activates the environment by hand; by its link where it has one."""
     prefix = workspace.get("prefix")
     if not prefix:
         return ""
-    path = f"{root}/envs/{workspace.name}" if prefix.startswith(f"{root}/envs/") else prefix
+    ours = f"{facts.root}/envs/"
+    path = ours + workspace.name if prefix.startswith(ours) else prefix
     environment = workspace.raw.get("environment")
     tool = environment.get("tool") if isinstance(environment, dict) else ""
-    return f"source {path}/bin/activate" if tool in ("uv", "venv") else f"conda activate {path}"
+    conda = prefix in facts.environments if tool == "existing" else tool not in ("uv", "venv")
+    return f"conda activate {path}" if conda else f"source {path}/bin/activate"
 
 
 def _remember(reach: Reach, facts: HostFacts, world: World) -> None:

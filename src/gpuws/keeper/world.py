@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gpuws.errors import GpuwsError
 from gpuws.journeys.world import Forwards, Terminal, World
-from gpuws.keeper.traced import Traced
+from gpuws.keeper.counted import Counted
 from gpuws.plan.model import Profile, Secret, Target
 from gpuws.plan.ports import Ask, Host, Progress
 from gpuws.plan.requests import Reach
@@ -146,7 +146,7 @@ def real_world(
     @contextmanager
     def host(reach: Reach) -> Iterator[Host]:
         found = line.get(reach, ask, report)
-        yield Traced(found, report) if reach.verbose >= 2 else found
+        yield Counted(found, report if reach.verbose >= 2 else None)
 
     return World(
         host=host,

@@ -1,4 +1,7 @@
-"""A Host that tells each call with its time: what -vv shows. Arguments are never shown."""
+"""The Host as one journey sees it: its own calls are counted, and told with -vv.
+
+What goes through the forwards meanwhile, a browser's connections, is not this journey's.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,29 @@ from gpuws.plan.model import Target
 from gpuws.plan.ports import Host, Process, Progress, Reply, Script, Stream
 
 
-class Traced:
-    """The same Host; every call becomes a note."""
+class Counted:
+    """``report``: each call becomes a note with its time; arguments are never shown."""
 
-    def __init__(self, host: Host, report: Progress) -> None:
+    def __init__(self, host: Host, report: Progress | None) -> None:
         self._host = host
         self._report = report
+        self._calls = 0
         self.profile = host.profile
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
+        self._calls += 1
         begun = time.monotonic()
         try:
             yield
         finally:
-            self._report.note(f"{what}: {(time.monotonic() - begun) * 1000:.0f} ms")
+            took = (time.monotonic() - begun) * 1000
+            if self._report is not None:
+                self._report.note(f"{what}: {took:.0f} ms")
 
     @property
     def calls(self) -> int:
-        return self._host.calls
+        return self._calls
 
     def run(self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20) -> Reply:
         with self._told(f"ran {script.name} on the host"):
