@@ -185,7 +185,7 @@ BAD = [
     ("env: {GPUWS_SESSION: x}", "belong to gpuws", ""),
     ("pass_env: [A=b]", "cannot be the name", ""),
     ("channels: ['-c']", "cannot begin with '-'", ""),
-    ("pip_index: pypi.org", "a URL is needed", ""),
+    ("pip_index: mirrors.example.org", "a URL is needed", ""),
     ("pip_index: 'https://x/ -r y'", "a URL is needed", ""),
     ("login_env: 'true'", "true or false, without quotes", ""),
     ("login_env: maybe", "true or false", ""),
