@@ -38,7 +38,8 @@ class Starting:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wrong input: nobody will talk to the one that was started."""
         if kind is not None and self._process is not None:
-            self._process.terminate()
+            with self._process as process:  # waits for its end, and closes its pipes
+                process.terminate()
 
     def wire(self) -> Wire:
         """Its wire, once it listens."""
