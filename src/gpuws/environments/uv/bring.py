@@ -42,7 +42,8 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
         "pip_settings.sh",
         "bring.sh",
     )
-    asked = (order.root, order.facts.machine, str(glibc_minor(order.facts)), order.pip_index or "")
+    about = (order.root, order.facts.machine, str(glibc_minor(order.facts)))
+    asked = (*about, order.pip_index or "", INDEX)
     answers = fields(host.run(program, *asked, timeout=900.0), "environment")
     tool = from_answers("uv", answers)
     misses = [f"host: {text}" for text in answers.get("miss", ())]

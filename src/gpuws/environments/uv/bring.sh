@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # download.sh and pip_settings.sh set the values
-# bring.sh ROOT MACHINE GLIBC_MINOR INDEX: uv from its wheel, hash checked, unpacked without pip,
-# into ROOT/tools/bin. GLIBC_MINOR 0: musl or unknown. INDEX "": what pip on this host is set to.
+# bring.sh ROOT MACHINE GLIBC_MINOR INDEX DEFAULT: uv from its wheel, hash checked, unpacked without
+# pip, into ROOT/tools/bin. GLIBC_MINOR 0: musl or unknown. INDEX "": what pip on this host is set to,
+# else DEFAULT.
 # Answers path and version, or "miss" lines only.
 
 # newest_wheel FILE MACHINE GLIBC_MINOR: "HREF SHA256" of the newest uv wheel that runs here.
@@ -114,7 +115,7 @@ from_index() {
 }
 
 main() {
-  root=$1 machine=$2 glibc_minor=$3 index=$4
+  root=$1 machine=$2 glibc_minor=$3 index=$4 default=$5
   mkdir -p "$root" 2>/dev/null || die no-root-folder "cannot make the folder $root"
   make_scratch
   trap 'rm -rf "$scratch"' EXIT
@@ -124,7 +125,7 @@ main() {
   fi
   if [ -z "$index" ]; then
     pip_setting index-url
-    index=${pip_value:-https://pypi.org/simple}
+    index=${pip_value:-$default}
   fi
   pip_setting extra-index-url
   for url in $index $pip_value; do
