@@ -132,7 +132,7 @@ def _serve_forward(config: str, alias: str, port: str, socket_path: str) -> None
 
     profile = replace(resolve(alias, ssh_config=Path(config)), port=int(port))
     host = connect(profile, Nobody(), Nobody())
-    forward = open_forward(lambda: host.open_stream(Target(socket_path)), wanted=28000)
+    forward = open_forward(lambda sink: host.open_flow(Target(socket_path), sink), wanted=28000)
     print(forward.local_port, flush=True)
     while host.alive():
         time.sleep(1)

@@ -50,7 +50,7 @@ def log_in(server: Sshd) -> Host:
 
 @contextlib.contextmanager
 def carried(host: Host, target: Target) -> Iterator[Forward]:
-    forward = open_forward(lambda: host.open_stream(target), wanted=30000)
+    forward = open_forward(lambda sink: host.open_flow(target, sink), wanted=30000)
     try:
         yield forward
     finally:
@@ -186,7 +186,7 @@ def test_close_is_quick_with_transfers_under_way(host: Host) -> None:
             sock.sendall(bytes(1 << 16))
 
     with far_end(flood) as target, contextlib.ExitStack() as open_ones:
-        forward = open_forward(lambda: host.open_stream(target), wanted=30000)
+        forward = open_forward(lambda sink: host.open_flow(target, sink), wanted=30000)
         clients = [open_ones.enter_context(dial(forward)) for _ in range(20)]
         for client in clients:
             client.recv(1)
@@ -212,7 +212,7 @@ def test_a_download_cut_with_the_connection_is_a_reset_and_the_port_stays(server
             assert client.recv(1) == b""
         port = forward.local_port
         again = log_in(server)
-        forward.retarget(lambda: again.open_stream(target))
+        forward.retarget(lambda sink: again.open_flow(target, sink))
         with dial(forward) as client:
             assert client.recv(14) == b"the first half"
         assert forward.local_port == port

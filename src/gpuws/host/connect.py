@@ -16,7 +16,7 @@ from gpuws.host import dial, hostkeys
 from gpuws.host.address import parse
 from gpuws.host.profile import known_aliases, nearest, resolve
 from gpuws.host.wire import Wire
-from gpuws.plan.model import Profile
+from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Ask, Host, Progress
 
 if TYPE_CHECKING:
@@ -155,13 +155,14 @@ def _over(before: Transport, profile: Profile, ask: Ask, progress: Progress) -> 
 
 def _onward(hop: Transport, profile: Profile) -> Wire:
     """A channel of the hop's connection as the wire to the next host."""
-    from gpuws.host.transport import ChannelRefused
+    from gpuws.host.refusal import PROHIBITED, ChannelRefused
 
     where = f"{profile.hostname}:{profile.port}"
     try:
-        channel = hop.open_tcp(profile.hostname, profile.port, profile.connect_timeout)
+        target = Target(host=profile.hostname, port=profile.port)
+        channel = hop.open_target(target, profile.connect_timeout)
     except ChannelRefused as error:
-        why = "forbids forwarding" if error.code == 1 else "cannot reach it"
+        why = "forbids forwarding" if error.code == PROHIBITED else "cannot reach it"
         raise _jump_failed(
             hop.wire.name,
             f"{why} ({where})",

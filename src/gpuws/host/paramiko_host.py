@@ -12,12 +12,13 @@ from gpuws.errors import GpuwsError
 from gpuws.host import session
 from gpuws.host.channel import Channel, ChannelStream
 from gpuws.host.process import ScriptProcess
+from gpuws.host.refusal import ChannelRefused, refused
 from gpuws.host.sanitise import one_line
 from gpuws.host.script import fields, script
-from gpuws.host.transport import WINDOW, ChannelRefused, Transport
+from gpuws.host.transport import WINDOW, Transport
 from gpuws.host.watchdog import Watchdog
 from gpuws.plan.model import Profile, Target
-from gpuws.plan.ports import Process, Reply, Script, Stream
+from gpuws.plan.ports import Flow, Process, Reply, Script, Sink, Stream
 
 _OPEN = 15.0  # seconds to open a session channel
 _BUSY = 5.0  # seconds to wait for a free session where the server allows only some (MaxSessions)
@@ -58,17 +59,21 @@ class ParamikoHost:
         """
         self._count()
         try:
-            if target.socket:
-                channel = self._transport.open_unix(target.socket, timeout)
-            else:
-                channel = self._transport.open_tcp(target.host, target.port, timeout)
+            channel = self._transport.open_target(target, timeout)
         except ChannelRefused as error:
-            raise _refused(target, error) from None
+            raise refused(target, error.code, str(error)) from None
         except TimeoutError:
             raise session.too_slow(f"opening {target}", timeout) from None
         except EOFError:
             raise session.lost(f"opening {target}") from None
         return ChannelStream(channel, WINDOW)
+
+    def open_flow(self, target: Target, sink: Sink) -> Flow:
+        """A flow for one connection of a forward. Raises connection-lost."""
+        try:
+            return self._transport.open_flow(target, sink)
+        except EOFError:
+            raise session.lost(f"opening {target}") from None
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
@@ -124,22 +129,6 @@ class ParamikoHost:
     def _count(self) -> None:
         with self._counting:
             self._made = next(self._calls)
-
-
-def _refused(target: Target, error: ChannelRefused) -> GpuwsError:
-    said = one_line(str(error), 120)
-    if error.code == 1:
-        return GpuwsError(
-            "forwarding-refused",
-            f"the server forbids forwarding to {target} ({said})",
-            hint="its sshd_config: AllowTcpForwarding, AllowStreamLocalForwarding, PermitOpen",
-        )
-    return GpuwsError(
-        "tunnel-failed",
-        f"nothing answers at {target} on the host ({said})",
-        hint="gpuws status shows whether the workspace runs",
-        retryable=True,
-    )
 
 
 def _no_session(what: str, error: ChannelRefused) -> GpuwsError:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, cast
 import paramiko
 from paramiko.auth_handler import AuthHandler
 from paramiko.common import (
-    MSG_CHANNEL_REQUEST,
     MSG_SERVICE_ACCEPT,
     MSG_USERAUTH_BANNER,
     MSG_USERAUTH_FAILURE,
@@ -30,8 +29,12 @@ from paramiko.message import Message
 
 from gpuws.errors import GpuwsError
 from gpuws.host.channel import Channel
+from gpuws.host.flow import Budget, ChannelFlow, Raw
+from gpuws.host.refusal import ChannelRefused
 from gpuws.host.sanitise import one_line
 from gpuws.host.wire import Wire
+from gpuws.plan.model import Target
+from gpuws.plan.ports import Sink
 
 WINDOW = 2 << 20  # bytes at first; a stream whose reader keeps up opens it further
 PACKET = 256 << 10  # bytes
@@ -76,7 +79,7 @@ class Transport(paramiko.Transport):
 
         def _next_channel(self) -> int: ...
         def _send_message(self, data: Message) -> None: ...
-        def _send_user_message(self, data: Message) -> None: ...
+        def _send_user_message(self, data: Message | Raw) -> None: ...
         def _auth_trigger(self) -> None: ...
 
     # the plain name of curve25519, which some servers offer alone, right behind the hybrid one
@@ -86,9 +89,10 @@ class Transport(paramiko.Transport):
         *(name for name in _THEIRS._preferred_kex if "mlkem" not in name),
     )
     _kex_info: dict[str, Any] = {**_THEIRS._kex_info, "curve25519-sha256": KexCurve25519}  # noqa: RUF012
-    _channel_handler_table: dict[int, Any] = {  # noqa: RUF012 (names its own class's method)
-        **_THEIRS._channel_handler_table,
-        MSG_CHANNEL_REQUEST: Channel._handle_request,
+    # by name, so that each kind of channel answers with its own method
+    _channel_handler_table: dict[int, Any] = {  # noqa: RUF012
+        kind: lambda channel, m, name=method.__name__: getattr(channel, name)(m)
+        for kind, method in _THEIRS._channel_handler_table.items()
     }
     _preferred_ciphers = _CIPHERS
     _preferred_macs = _SHA2_MACS
@@ -100,6 +104,10 @@ class Transport(paramiko.Transport):
         self.goodbye = ""  # the text of the server's disconnect message, untrusted
         self._pings: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._refused: dict[int, tuple[int, str]] = {}
+        self.channels_seen = _Any()
+        self._flows: dict[int, ChannelFlow] = {}  # paramiko's own map holds channels weakly
+        self.budget = Budget()
+        self.round_trip = 0.0  # seconds, the shortest seen; 0: not known yet
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -114,24 +122,40 @@ class Transport(paramiko.Transport):
 
     # --- channels --------------------------------------------------------------------------------
 
-    def open_unix(self, path: str, timeout: float) -> Channel:
-        """A channel to a Unix socket on the host (direct-streamlocal@openssh.com)."""
-        message = Message()
-        message.add_string(path)
-        message.add_string("")
-        message.add_int(0)
-        return self._open("direct-streamlocal@openssh.com", message.asbytes(), timeout)
-
-    def open_tcp(self, host: str, port: int, timeout: float) -> Channel:
-        message = Message()
-        message.add_string(host)
-        message.add_int(port)
-        message.add_string("127.0.0.1")
-        message.add_int(0)
-        return self._open("direct-tcpip", message.asbytes(), timeout)
+    def open_target(self, target: Target, timeout: float) -> Channel:
+        """A channel to a Unix socket or a TCP port as the host sees them."""
+        return self._open(*_address(target), timeout)
 
     def open_command(self, timeout: float) -> Channel:
         return self._open("session", b"", timeout)
+
+    def open_flow(self, target: Target, sink: Sink) -> ChannelFlow:
+        """Ask for a channel; the sink hears the answer. Raises EOFError."""
+        if not self.is_active():
+            raise EOFError("the connection is gone")
+        with self.lock:
+            number = self._next_channel()
+            flow = ChannelFlow(self, number, target, sink)
+            self._flows[number] = flow
+            self._channels.put(number, flow)
+        kind, where = _address(target)
+        self._send_user_message(_opening(kind, number, flow.window, where))
+        if not self.is_active():  # paramiko drops what is sent then, without a word
+            self.forget(flow)
+            raise EOFError("the connection is gone")
+        return flow
+
+    def forget(self, flow: ChannelFlow) -> None:
+        self._flows.pop(flow.number, None)
+        self._channels.delete(flow.number)
+
+    def later(self, packet: bytes) -> None:
+        """Send from another thread: the reader must never wait for the network."""
+        words = (Raw(packet),)
+        threading.Thread(target=self._send_user_message, args=words, daemon=True).start()
+
+    def timed(self, seconds: float) -> None:
+        self.round_trip = min(seconds, self.round_trip or seconds)
 
     def _open(self, kind: str, extra: bytes, timeout: float) -> Channel:
         """paramiko's open_channel, for any kind, with its own error instead of a shared one.
@@ -140,19 +164,12 @@ class Transport(paramiko.Transport):
         """
         with self.lock:
             number = self._next_channel()
-            message = Message()
-            message.add_byte(cMSG_CHANNEL_OPEN)
-            message.add_string(kind)
-            message.add_int(number)
-            message.add_int(WINDOW)
-            message.add_int(PACKET)
             channel = Channel(number)
             self._channels.put(number, channel)
             self.channel_events[number] = event = threading.Event()
-            self.channels_seen[number] = True
             channel._set_transport(self)
             channel._set_window(WINDOW, PACKET)
-        self._send_user_message(_with(message, extra))
+        self._send_user_message(_opening(kind, number, WINDOW, extra))
         deadline = time.monotonic() + timeout
         while not event.wait(0.5) and self.is_active():
             if time.monotonic() > deadline:
@@ -165,6 +182,9 @@ class Transport(paramiko.Transport):
 
     def _parse_channel_open_failure(self, m: Message) -> None:
         number, code, text = m.get_int(), m.get_int(), m.get_text()
+        if number in self._flows:
+            self._flows[number]._refuse(code, text)
+            return
         with self.lock:
             self._channels.delete(number)
             event = self.channel_events.pop(number, None)
@@ -201,14 +221,6 @@ class Transport(paramiko.Transport):
     def _parse_disconnect(self, m: Message) -> None:
         m.get_int()
         self.goodbye = m.get_text()
-
-
-class ChannelRefused(Exception):
-    """The server did not open a channel. ``code`` 1: prohibited, 2: connect failed."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Conversation(AuthHandler):
@@ -300,6 +312,41 @@ class Conversation(AuthHandler):
     def _banner(self, m: Message) -> None:
         if len(self.banners) < 10:
             self.banners.append(m.get_text()[:4000])
+
+
+class _Any:
+    """paramiko's memory of every channel number, without the memory: it would grow for ever."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __setitem__(self, number: int, seen: bool) -> None:
+        """Nothing is kept."""
+
+
+def _address(target: Target) -> tuple[str, bytes]:
+    """(kind of channel, its own part of the request)."""
+    message = Message()
+    if target.socket:
+        message.add_string(target.socket)
+        message.add_string("")
+        message.add_int(0)
+        return "direct-streamlocal@openssh.com", message.asbytes()
+    message.add_string(target.host)
+    message.add_int(target.port)
+    message.add_string("127.0.0.1")
+    message.add_int(0)
+    return "direct-tcpip", message.asbytes()
+
+
+def _opening(kind: str, number: int, window: int, extra: bytes) -> Message:
+    message = Message()
+    message.add_byte(cMSG_CHANNEL_OPEN)
+    message.add_string(kind)
+    message.add_int(number)
+    message.add_int(window)
+    message.add_int(PACKET)
+    return _with(message, extra)
 
 
 def _with(message: Message, body: bytes) -> Message:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gpuws.plan.model import Target
-from gpuws.plan.ports import Host, Process, Progress, Reply, Script, Stream
+from gpuws.plan.ports import Flow, Host, Process, Progress, Reply, Script, Sink, Stream
 
 
 class Counted:
@@ -48,6 +48,9 @@ class Counted:
     def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
         with self._told(f"opened a channel to {target}"):
             return self._host.open_stream(target, timeout)
+
+    def open_flow(self, target: Target, sink: Sink) -> Flow:
+        return self._host.open_flow(target, sink)
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""

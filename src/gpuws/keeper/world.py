@@ -98,10 +98,12 @@ class HeldForwards:
             raise GpuwsError("connection-lost", "there is no connection to the host")
         known = self.held.get(name)
         if known and port in (None, known.forward.local_port):
-            known.forward.retarget(lambda: host.open_stream(target))
+            known.forward.retarget(lambda sink: host.open_flow(target, sink))
             known.target = target
             return known.forward.local_port
-        forward = open_forward(lambda: host.open_stream(target), port, wanted=wanted)
+        forward = open_forward(
+            lambda sink: host.open_flow(target, sink), port, wanted=wanted
+        )
         if known:
             known.forward.close()
         self.held[name] = Held(forward, target)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from gpuws.errors import GpuwsError
 from gpuws.plan.model import Profile, Target
 
 
@@ -33,6 +34,59 @@ class Stream(Protocol):
     def sendall(self, data: bytes, /) -> None: ...
     def shutdown_write(self) -> None: ...
     def settimeout(self, seconds: float | None, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Where a flow's bytes arrive. The connection's own reader calls it: it must never block."""
+
+    def opened(self) -> None: ...
+    def refused(self, error: GpuwsError) -> None:
+        """Instead of ``opened``: forwarding-refused or tunnel-failed."""
+        ...
+
+    def arrived(self, data: bytes, /) -> None: ...
+    def ended(self) -> None:
+        """The host has said everything; it may still listen."""
+        ...
+
+    def roomy(self) -> None:
+        """The host takes bytes again."""
+        ...
+
+    def closed(self) -> None:
+        """After ``ended``: the host does not listen any more either."""
+        ...
+
+    def broken(self) -> None:
+        """It ended in the middle: the connection is gone, or the host closed without an end."""
+        ...
+
+
+class Flow(Protocol):
+    """A byte stream to a target on the host that has no thread and never waits for its reader.
+
+    ``send``, ``end``, ``widen`` and ``close`` may wait for the network; they raise OSError or
+    EOFError when it is gone.
+    """
+
+    def room(self) -> int:
+        """Bytes that ``send`` takes now; 0 until ``roomy``."""
+        ...
+
+    def send(self, data: bytes, /) -> None: ...
+    def end(self) -> None:
+        """Half-close: nothing more will be sent."""
+        ...
+
+    def drained(self, count: int, /) -> bool:
+        """The sink's reader has taken ``count`` bytes; whether ``widen`` is due. Never blocks."""
+        ...
+
+    def widen(self) -> None:
+        """Let the host send as much again as was drained."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -66,6 +120,11 @@ class Host(Protocol):
         ...
 
     def open_stream(self, target: Target, timeout: float = 10.0) -> Stream: ...
+
+    def open_flow(self, target: Target, sink: Sink) -> Flow:
+        """Ask for a flow; returns at once, ``sink`` hears how it went. Not counted: the traffic
+        of a forward is nobody's call. Raises connection-lost."""
+        ...
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""

@@ -1,4 +1,4 @@
-"""One forwarded connection: a local socket and a stream to the host, copied both ways."""
+"""One forwarded connection: a local socket and a flow to the host."""
 
 from __future__ import annotations
 
@@ -7,85 +7,222 @@ import os
 import socket
 import struct
 import threading
+from collections import deque
+from collections.abc import Callable
 
-from gpuws.plan.ports import Stream
+from gpuws.errors import GpuwsError
+from gpuws.plan.ports import Flow, Sink
+from gpuws.tunnel.pump import READ, WRITE, Pump
 
-_CHUNK = 256 * 1024  # from the host: as large as the packets it sends
-_OUT = 32 * 1024  # to the host; each connection holds one such buffer while it waits
-"""Bytes a read: as large as the packets that an SSH server fills, so no packet is split."""
-
-_GRACE = 0.5  # seconds a copy thread may need to notice that its connection is broken
+_CHUNK = 32 * 1024  # bytes a read: what an SSH server takes in one packet
 _ON_CLOSE_RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: 0 s
+
+OpenFlow = Callable[[Sink], Flow]
+"""Asks the host for a flow. Raises GpuwsError, OSError or EOFError."""
+
+Over = Callable[["Connection"], None]
 
 
 class Connection:
-    """Full duplex, with half-close both ways. Holds at most one chunk a direction in memory.
+    """Full duplex, with half-close both ways. What the client does not read is kept, and no more
+    of it than the flow's window.
 
-    A stream that *ends* becomes the end of the local connection; a stream that *breaks* (recv or
-    sendall raise OSError or EOFError) becomes a reset, so that a download cut in the middle is
-    not taken for a complete one.
+    A flow that *ends* becomes the end of the local connection; one that *breaks* becomes a reset,
+    so that a download cut in the middle is not taken for a complete one. ``over`` is called once,
+    in the pump's thread. Methods up to ``end_now`` belong to that thread; a Sink's to the reader.
     """
 
-    def __init__(self, local: socket.socket, stream: Stream) -> None:
+    def __init__(self, local: socket.socket, pump: Pump, over: Over) -> None:
         self._local = local
-        self._stream = stream
-        self._broken = threading.Event()
-        self.bytes_in = 0  # from the host; written by one thread only
-        self.bytes_out = 0  # to the host; written by one thread only
+        self._pump = pump
+        self._over = over
+        self._flow: Flow | None = None
+        self._turn = threading.Lock()  # of the bytes on their way to the client
+        self._unread: deque[memoryview] = deque()
+        self._watched = 0  # what the pump waits for
+        self._owed = 0  # bytes that came before the flow was known here
+        self._opened = False
+        self._local_ended = False  # the client has said everything
+        self._host_ended = False
+        self._host_closed = False
+        self._shut = False  # the client was told of the host's end
+        self._finished = False
+        self.refusal: GpuwsError | None = None  # why the host opened no flow
+        self.lost = False  # the connection went away before the flow was open: try another one
+        self.bytes_in = 0  # from the host
+        self.bytes_out = 0  # to the host
+        local.setblocking(False)
 
-    def run(self) -> None:
-        """Copy until both directions have ended or one broke. Closes the stream."""
-        inward = threading.Thread(target=self._copy_in, name="tunnel-in", daemon=True)
-        try:
-            inward.start()
-            self._copy_out()
-            self._join(inward)
-        finally:
-            self._stream.close()
+    # --- the pump's thread -----------------------------------------------------------------------
 
-    def _join(self, inward: threading.Thread) -> None:
-        if not self._broken.is_set():
-            inward.join()
+    def begin(self, open_flow: OpenFlow) -> None:
+        self.lost = False
+        flow = open_flow(self)
+        with self._turn:  # a host that speaks first may have been quicker than this line
+            self._flow = flow
+            flow.drained(self._owed)
+
+    def refuse(self, error: GpuwsError) -> None:
+        """The client sees its connection closed at once, as with ``ssh -L``."""
+        self.refusal = error
+        self._flow = None
+        self.finish()
+
+    def finish(self, *, reset: bool = False) -> None:
+        """End both sides; nothing is left of it."""
+        if self._finished:
             return
-        inward.join(_GRACE)
-        if inward.is_alive():  # it writes to a client that does not read
-            self.end_local()
-            inward.join(_GRACE)
+        self._leave()
+        if reset:
+            with contextlib.suppress(OSError):
+                self._local.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ON_CLOSE_RESET)
+        with self._turn:
+            self._finished = True
+            self._unread.clear()
+            self._local.close()
+        self._over(self)
 
-    def _copy_out(self) -> None:
+    def _leave(self) -> None:
+        self._watched = self._pump.watch(self._local, self._watched, 0, self._ready)
+        flow, self._flow = self._flow, None
+        with contextlib.suppress(OSError, EOFError):
+            if flow is not None:
+                flow.close()
+
+    def _start(self) -> None:
+        self._ready(READ)  # most clients have spoken by now
+
+    def _ready(self, mask: int) -> None:
+        if mask & WRITE:
+            self._flush()
+        if mask & READ and self._flow is not None:
+            self._read(self._flow)
+        self._watch()
+
+    def _read(self, flow: Flow) -> None:
+        room = min(flow.room(), _CHUNK)
+        if room <= 0:
+            return
         try:
-            while data := self._local.recv(_OUT):
-                self._stream.sendall(data)
+            data = self._local.recv(room)
+            if data:
+                flow.send(data)
                 self.bytes_out += len(data)
-            if not self._broken.is_set():
-                self._stream.shutdown_write()
+            else:
+                self._local_ended = True
+                flow.end()
+                self._settle()
+        except BlockingIOError:
+            return
         except (OSError, EOFError):
-            self._break()
+            self.finish(reset=True)
 
-    def _copy_in(self) -> None:
+    def _flush(self) -> None:
+        with self._turn:
+            due = self._give()
+        self._widen(due)
+        self._settle()
+
+    def _widen(self, due: bool) -> None:
+        if not due or self._flow is None:
+            return
         try:
-            while data := self._stream.recv(_CHUNK):
-                self._local.sendall(data)
-                self.bytes_in += len(data)
-            if not self._broken.is_set():
-                self._local.shutdown(socket.SHUT_WR)
+            self._flow.widen()
         except (OSError, EOFError):
-            self._break()
+            self.finish(reset=True)
 
-    def _break(self) -> None:
-        """Wake the other thread and let the later close() of the local side be a reset."""
-        self._broken.set()
-        with contextlib.suppress(OSError):
-            self._local.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ON_CLOSE_RESET)
-            self._local.shutdown(socket.SHUT_RD)
-        self._stream.close()
+    def _settle(self) -> None:
+        """Pass on an end, once everything before it has been taken; the last one is the end."""
+        if self._finished or self._unread:
+            return
+        if self._host_ended and not self._shut:
+            self._shut = True
+            with contextlib.suppress(OSError):
+                self._local.shutdown(socket.SHUT_WR)
+        if self._host_closed or (self._shut and self._local_ended):
+            self.finish()
 
-    def end_local(self) -> None:
-        """End the local side now; never blocks. The stream is closed by ``end_stream``."""
-        self._broken.set()
-        with contextlib.suppress(OSError):
-            self._local.shutdown(socket.SHUT_RDWR)
+    def _watch(self) -> None:
+        if self._finished or not self._opened or self._flow is None:
+            return
+        reading = not self._local_ended and self._flow.room() > 0
+        wanted = (READ if reading else 0) | (WRITE if self._unread else 0)
+        self._watched = self._pump.watch(self._local, self._watched, wanted, self._ready)
 
-    def end_stream(self) -> None:
-        """Close the stream; may wait for the network."""
-        self._stream.close()
+    def _lose(self) -> None:
+        """Nothing was read from the client yet, so another connection can still serve it."""
+        if self._opened or self._finished:
+            self.finish(reset=True)
+            return
+        self._flow = None
+        self.lost = True
+        self._over(self)
+
+    # --- from any thread -------------------------------------------------------------------------
+
+    def end_now(self) -> None:
+        """The client sees the end at once, whatever the pump waits for; it does the rest."""
+        with self._turn:
+            if not self._finished:
+                with contextlib.suppress(OSError):
+                    self._local.shutdown(socket.SHUT_RDWR)
+
+    # --- the reader's thread: Sink ---------------------------------------------------------------
+
+    def opened(self) -> None:
+        self._opened = True
+        self._pump.call(self._start)
+
+    def refused(self, error: GpuwsError) -> None:
+        self._pump.call(lambda: self.refuse(error))
+
+    def arrived(self, data: bytes, /) -> None:
+        """Straight into the client's socket; what does not fit waits for the pump."""
+        with self._turn:
+            if self._finished:
+                return
+            waiting = bool(self._unread)
+            self._unread.append(memoryview(data))
+            due = False if waiting else self._give()
+            left = not waiting and bool(self._unread)
+        if due:
+            self._pump.call(lambda: self._widen(due))
+        if left:
+            self._pump.call(self._watch)
+
+    def _give(self) -> bool:
+        """Write what the client's socket takes; whether the flow's window is due to be widened."""
+        due = False
+        try:
+            while self._unread:
+                piece = self._unread[0]
+                taken = self._local.send(piece)
+                self.bytes_in += taken
+                if self._flow is None:
+                    self._owed += taken
+                else:
+                    due = self._flow.drained(taken) or due
+                if taken == len(piece):
+                    self._unread.popleft()
+                else:
+                    self._unread[0] = piece[taken:]
+        except BlockingIOError:
+            pass
+        except OSError:  # the client is gone
+            self._unread.clear()
+            self._pump.call(lambda: self.finish(reset=True))
+        return due
+
+    def ended(self) -> None:
+        self._host_ended = True
+        self._pump.call(self._settle)
+
+    def roomy(self) -> None:
+        self._pump.call(self._watch)
+
+    def closed(self) -> None:
+        self._host_closed = True
+        self._pump.call(self._settle)
+
+    def broken(self) -> None:
+        self._pump.call(self._lose)

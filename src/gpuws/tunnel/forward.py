@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections import deque
 from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
-from gpuws.plan.ports import Stream
 from gpuws.tunnel import local_ports
-from gpuws.tunnel.connection import Connection
+from gpuws.tunnel.connection import Connection, OpenFlow
 from gpuws.tunnel.listener import LOOPBACK, Listener, listen
+from gpuws.tunnel.pump import Pump
 
-OpenStream = Callable[[], Stream]
-
-_GOODBYE = 0.05  # seconds that close() waits for streams to be closed
+PATIENCE = 60.0  # seconds that a client waits for a connection that is being made again
 
 
 @dataclass(frozen=True)
@@ -25,23 +25,30 @@ class Stats:
     """What went through a forward since it was opened. Bytes of payload."""
 
     open: int = 0  # connections now
+    waiting: int = 0  # clients that wait for the connection to the host
     total: int = 0  # connections ever accepted
     bytes_in: int = 0  # from the host
     bytes_out: int = 0  # to the host
-    refused: int = 0  # connections for which no stream could be opened
+    refused: int = 0  # connections for which no flow could be opened
     last_error: str = ""  # of the last one refused
 
 
 class Forward:
-    """Made by ``open_forward``. Safe to use from several threads."""
+    """Made by ``open_forward``. Safe to use from several threads.
 
-    def __init__(self, open_stream: OpenStream) -> None:
-        self._open_stream = open_stream
-        self._lock = threading.Lock()
+    A client that comes while there is no connection to the host waits, unread, for ``PATIENCE``
+    seconds: nothing of what it said is lost, since nothing was taken yet.
+    """
+
+    def __init__(self, open_flow: OpenFlow) -> None:
+        self._open_flow = open_flow
+        self._lock = threading.Lock()  # of the sets and sums that stats() reads
         self._connections: set[Connection] = set()
+        self._waiting: deque[tuple[float, Connection]] = deque()
         self._past = Stats()
         self._closed = False
         self._listener: Listener | None = None
+        self._pump = Pump(self._lose_patience)
 
     @property
     def local_port(self) -> int:
@@ -52,15 +59,17 @@ class Forward:
         self._listener = listen(port, self._serve)
         self._port = self._listener.local_bind_port
 
-    def retarget(self, open_stream: OpenStream) -> None:
-        """New connections use ``open_stream``; those that are open go on as they are."""
-        self._open_stream = open_stream
+    def retarget(self, open_flow: OpenFlow) -> None:
+        """New connections, and those that wait, use ``open_flow``; open ones go on as they are."""
+        self._open_flow = open_flow
+        self._pump.call(self._resume)
 
     def stats(self) -> Stats:
         with self._lock:
-            past, now = self._past, tuple(self._connections)
+            past, now, waiting = self._past, tuple(self._connections), len(self._waiting)
         return Stats(
-            open=len(now),
+            open=len(now) - waiting,
+            waiting=waiting,
             total=past.total + len(now),
             bytes_in=past.bytes_in + sum(each.bytes_in for each in now),
             bytes_out=past.bytes_out + sum(each.bytes_out for each in now),
@@ -73,48 +82,66 @@ class Forward:
         with self._lock:
             self._closed = True
             ending = tuple(self._connections)
-        for connection in ending:
-            connection.end_local()
-        closing = threading.Thread(target=_end_streams, args=(ending,), daemon=True)
-        closing.start()  # a stream's close may wait for a dead network
+        for connection in ending:  # the pump itself may wait for a dead network
+            connection.end_now()
+        self._pump.call(self._end_all)
+        self._pump.stop()
         if self._listener:
             self._listener.stop()
-        closing.join(_GOODBYE)
+
+    # --- the pump's thread -----------------------------------------------------------------------
 
     def _serve(self, local: socket.socket) -> None:
-        try:
-            stream = self._open_stream()
-        except (OSError, EOFError, GpuwsError) as error:
-            self._refuse(error)
-            return
-        connection = Connection(local, stream)
-        if not self._enter(connection):
-            stream.close()
-            return
-        try:
-            connection.run()
-        finally:
-            self._leave(connection)
-
-    def _refuse(self, error: Exception) -> None:
-        """The client sees its connection closed at once, as with ``ssh -L``."""
-        with self._lock:
-            past = self._past
-            self._past = Stats(
-                total=past.total + 1,
-                bytes_in=past.bytes_in,
-                bytes_out=past.bytes_out,
-                refused=past.refused + 1,
-                last_error=str(error),
-            )
-
-    def _enter(self, connection: Connection) -> bool:
+        """From the listener's thread."""
+        connection = Connection(local, self._pump, self._over)
         with self._lock:
             if not self._closed:
                 self._connections.add(connection)
-            return not self._closed
+        self._pump.call(functools.partial(self._begin, connection))
 
-    def _leave(self, connection: Connection) -> None:
+    def _begin(self, connection: Connection) -> None:
+        if self._closed:
+            connection.finish()
+            return
+        try:
+            connection.begin(self._open_flow)
+        except GpuwsError as error:
+            if error.code == "connection-lost":
+                self._wait(connection)
+            else:
+                connection.refuse(error)
+        except (OSError, EOFError):
+            self._wait(connection)
+
+    def _wait(self, connection: Connection) -> None:
+        with self._lock:
+            self._waiting.append((time.monotonic() + PATIENCE, connection))
+        self._pump.want_ticks()
+
+    def _resume(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, deque()
+        for until, connection in waiting:
+            try:
+                connection.begin(self._open_flow)
+            except (GpuwsError, OSError, EOFError):
+                with self._lock:
+                    self._waiting.append((until, connection))
+
+    def _lose_patience(self) -> bool:
+        """Who waited long enough sees its connection reset; whether others still wait."""
+        now = time.monotonic()
+        while self._waiting and self._waiting[0][0] <= now:
+            with self._lock:
+                _, connection = self._waiting.popleft()
+            connection.finish(reset=True)
+        return bool(self._waiting)
+
+    def _over(self, connection: Connection) -> None:
+        if connection.lost and not self._closed:
+            self._wait(connection)
+            return
+        refusal = connection.refusal
         with self._lock:
             past = self._past
             self._connections.discard(connection)
@@ -122,26 +149,28 @@ class Forward:
                 total=past.total + 1,
                 bytes_in=past.bytes_in + connection.bytes_in,
                 bytes_out=past.bytes_out + connection.bytes_out,
-                refused=past.refused,
-                last_error=past.last_error,
+                refused=past.refused + (refusal is not None),
+                last_error=str(refusal) if refusal else past.last_error,
             )
 
-
-def _end_streams(connections: tuple[Connection, ...]) -> None:
-    for connection in connections:
-        connection.end_stream()
+    def _end_all(self) -> None:
+        with self._lock:
+            ending = tuple(self._connections)
+            self._waiting.clear()
+        for connection in ending:
+            connection.finish()
 
 
 def open_forward(
-    open_stream: OpenStream, local_port: int | None = None, *, wanted: int = 8888
+    open_flow: OpenFlow, local_port: int | None = None, *, wanted: int = 8888
 ) -> Forward:
-    """A listener on 127.0.0.1 whose connections are carried by ``open_stream()``.
+    """A listener on 127.0.0.1 whose connections are carried by ``open_flow``.
 
     ``local_port`` is used or refused (local-port-taken); without it ``wanted`` is used if it is
-    free, else the next free port. ``open_stream`` is asked once a connection, in its thread.
+    free, else the next free port. ``open_flow`` is asked once a connection, in the pump's thread.
     """
     _allow_many_connections()
-    forward = Forward(open_stream)
+    forward = Forward(open_flow)
     if local_port is not None:
         _listen_exactly(forward, local_port)
         return forward

@@ -30,7 +30,7 @@ _LOG.addHandler(logging.NullHandler())  # given to sshtunnel, which else prints 
 _NOWHERE = ("nowhere.invalid", 0)  # sshtunnel insists on addresses; none is ever used
 
 Serve = Callable[[socket.socket], None]
-"""Carries one accepted connection to its end. Runs in a thread of its own."""
+"""Takes over one accepted connection and returns at once: the next one waits."""
 
 
 class _Server(_ThreadingForwardServer):
@@ -65,9 +65,9 @@ class _Server(_ThreadingForwardServer):
             time.sleep(0.05)  # out of descriptors: the listener stays ready, so do not spin
             raise
 
-    def shutdown_request(self, request: object) -> None:
-        """Only close: the library's shutdown() first would turn a reset into a clean end."""
-        self.close_request(request)  # type: ignore[arg-type]
+    def process_request(self, request: object, client_address: object) -> None:
+        """Hand it over here, not in a thread of its own; whoever took it closes it."""
+        self.finish_request(request, client_address)  # type: ignore[arg-type]
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
         _LOG.debug("a forwarded connection failed", exc_info=True)
