@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from gpuws.host.transport import Transport
 
 FIRST = 1 << 20  # bytes that the host may send before the reader has taken any
+FIRST_FAR = 2 << 20  # the same where a round trip takes longer than FAR: what ssh starts with
+FAR = 0.02  # seconds
 LEAST = 64 << 10  # bytes, when many flows share the budget
 WIDEST = 16 << 20  # bytes: 160 MB/s at 100 ms
-BUDGET = 16 << 20  # bytes that all flows of a connection may have under way together
+BUDGET = 24 << 20  # bytes that all flows of a connection may have under way together
 _SHARE = 8  # a flow starts with at most this part of what the budget has left
 _SLACK = 256 << 10  # bytes a host may send too many before it is cut off
-_QUICK = 0.001  # seconds: a window that is drained in less than a round trip is too small
 
 
 class Budget:
@@ -79,7 +80,8 @@ class ChannelFlow:
         self._ended = self._closed = False  # what we said
         self._host_ended = self._host_closed = False  # what the host said
         self.number = number
-        self.window = transport.budget.take(FIRST, LEAST, _SHARE)
+        first = FIRST_FAR if transport.round_trip > FAR else FIRST
+        self.window = transport.budget.take(first, LEAST, _SHARE)
         self._allowed = self.window + _SLACK  # bytes the host may still send
         self._asked = self._turned = time.monotonic()
 
@@ -104,7 +106,7 @@ class ChannelFlow:
             return self._drained * 4 >= self.window
 
     def widen(self) -> None:
-        """Twice as wide when it was drained faster than the host can hear of it."""
+        """And more than was drained where the window, not the reader, holds the host back."""
         now = time.monotonic()
         with self._lock:
             extra = self._growth(now - self._turned)
@@ -116,7 +118,9 @@ class ChannelFlow:
             self._say(struct.pack(">BII", MSG_CHANNEL_WINDOW_ADJUST, self._remote, count))
 
     def _growth(self, took: float) -> int:
-        if took > max(self._transport.round_trip, _QUICK) or self.window >= WIDEST:
+        """A window holds back when less than twice of what is read in one round trip fits in."""
+        in_a_round_trip = self._drained * self._transport.round_trip / max(took, 1e-6)
+        if 2 * in_a_round_trip <= self.window or self.window >= WIDEST:
             return 0
         return self._transport.budget.take(self.window, 0, 2)
 
