@@ -57,7 +57,14 @@ class LocalHost:
     def calls(self) -> int:
         return self._calls
 
-    def run(self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20) -> Reply:
+    def run(
+        self,
+        script: Script,
+        *args: str,
+        timeout: float = 30.0,
+        cap: int = 4 << 20,
+        in_sight: bool = False,
+    ) -> Reply:
         self._calls += 1
         sentinel = secrets.token_hex(16)
         done = subprocess.run(
@@ -71,6 +78,9 @@ class LocalHost:
         reply = unframe(done.stdout[: cap + 200], sentinel, done.stderr)
         assert reply is not None, (done.stdout, done.stderr)
         return reply
+
+    def prepare(self) -> None:
+        return None
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         self._calls += 1

@@ -227,7 +227,7 @@ def look(host: Host, *, root: str = "", name: str = "") -> Look:
     ``tokens`` has those of ``name``, or of all. Raises GpuwsError("remote-shell").
     """
     program = script("gpuws.engines", "look.sh", "root.sh", "workspaces.sh")
-    return look_from(fields(host.run(program, root, name), stage=_STAGE))
+    return look_from(fields(host.run(program, root, name, in_sight=True), stage=_STAGE))
 
 
 def look_from(answers: Answers) -> Look:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Iterator
 
 from paramiko.message import Message
@@ -19,6 +21,7 @@ from gpuws.plan.ports import Ask, Progress
 
 MOST_KEYS = 5  # sshd hangs up at 6 failures (MaxAuthTries), and says so to nobody
 MOST_TRIES = 3  # of a password or a code
+_Signers = Iterator["Signer | None"]
 _TOUCH = 2.0  # seconds after which an agent's signature seems to wait for a person
 
 
@@ -55,8 +58,8 @@ class _Login:
         self._nobody = False  # a prompt came that nobody could answer
 
     def run(self) -> None:
-        answer = self._talk.request(self._profile.user, "none")
         signers = self._candidates.signers()
+        answer, signers = self._first_flight(signers)
         while answer.kind != "success":
             self._say_banners()
             self._allowed = answer.allowed or self._allowed
@@ -69,13 +72,40 @@ class _Login:
     def end(self) -> None:
         self._candidates.close()
 
+    def _first_flight(self, signers: _Signers) -> tuple[Answer, _Signers]:
+        """What may we do, and the first key, in one round trip where no person is needed for it.
+
+        A server that allows no keys counts that as one wrong try at most.
+        """
+        asked = time.monotonic()
+        self._talk.post(self._profile.user, "none")
+        signer = next(signers, None) if self._profile.pubkey else None
+        algorithm = self._early_algorithm(signer)
+        body = self._signed(signer, algorithm) if signer and algorithm else None
+        if body is not None:
+            self._talk.post(self._profile.user, "publickey", body)
+        answer = self._talk.answer()
+        self._transport.timed(time.monotonic() - asked)
+        if signer is None or body is None or answer.kind == "success":
+            return answer, itertools.chain([] if algorithm else [signer], signers)
+        self._allowed = answer.allowed
+        return self._judged(signer, self._talk.answer()), signers
+
+    def _early_algorithm(self, signer: Signer | None) -> str | None:
+        """How an RSA key may sign the server says a little later than it can be asked."""
+        if signer is None or signer.asks_person:
+            return None
+        if signer.kind.startswith("ssh-rsa") and not self._server_takes():
+            return None
+        return keys.algorithm(signer.kind, self._server_takes())
+
     # --- which way next --------------------------------------------------------------------------
 
-    def _next(self, signers: Iterator[Signer]) -> Answer | None:
+    def _next(self, signers: _Signers) -> Answer | None:
         """One attempt by the best way that the server and the profile still allow."""
         profile = self._profile
         if profile.pubkey and "publickey" in self._allowed and len(self._refused) < MOST_KEYS:
-            for signer in signers:
+            for signer in filter(None, signers):
                 answer = self._try_key(signer)
                 if answer is not None:
                     return answer
@@ -112,13 +142,15 @@ class _Login:
         if algorithm is None:
             self._note(f"{signer.label}: the server only takes RSA with SHA-1, which is broken")
             return None
-        try:
-            answer = self._offer(signer, algorithm) if signer.asks_person else None
-            if answer is None or answer.kind == "more":
-                answer = self._present(signer, algorithm)
-        except (AgentTrouble, KeyTrouble) as error:
-            self._note(f"{signer.label}: {error}")
-            return None
+        answer = self._offer(signer, algorithm) if signer.asks_person else None
+        if answer is None or answer.kind == "more":
+            body = self._signed(signer, algorithm)
+            if body is None:
+                return None
+            answer = self._talk.request(self._profile.user, "publickey", body)
+        return self._judged(signer, answer)
+
+    def _judged(self, signer: Signer, answer: Answer) -> Answer:
         if answer.kind == "failure" and not answer.partial:
             self._refused.append(signer.label)
         return answer
@@ -137,7 +169,8 @@ class _Login:
         body.add_string(signer.blob)
         return self._talk.request(self._profile.user, "publickey", body.asbytes())
 
-    def _present(self, signer: Signer, algorithm: str) -> Answer:
+    def _signed(self, signer: Signer, algorithm: str) -> bytes | None:
+        """The body of a signed request; None when it could not be signed, which is noted."""
         text, body = self._talk.signed_part(self._profile.user, algorithm, signer.blob)
         plain = algorithm.removesuffix("-cert-v01@openssh.com")
         waiting = f"confirm on your key or in its window: {signer.label}"
@@ -146,10 +179,12 @@ class _Login:
         if signer.in_agent:
             reminder.start()
         try:
-            signature = signer.sign(text, plain)
+            return body + keys.string(signer.sign(text, plain))
+        except (AgentTrouble, KeyTrouble) as error:
+            self._note(f"{signer.label}: {error}")
+            return None
         finally:
             reminder.cancel()
-        return self._talk.request(self._profile.user, "publickey", body + keys.string(signature))
 
     # --- what is said ----------------------------------------------------------------------------
 

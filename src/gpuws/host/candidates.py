@@ -29,8 +29,11 @@ class Candidates:
         if self._agent is not None:
             self._agent.close()
 
-    def signers(self) -> Iterator[Signer]:
-        """Lazily: a file is opened, and a passphrase asked, only when its turn has come."""
+    def signers(self) -> Iterator[Signer | None]:
+        """Lazily: a file is opened, and a passphrase asked, only when its turn has come.
+
+        None comes before a person is asked for something that shows which key it is.
+        """
         files = list(self._files())
         held = self._agent_keys()
         certificates = list(self._certificates(files))
@@ -68,12 +71,14 @@ class Candidates:
             if blob is not None:
                 yield blob
 
-    def _from_file(self, file: KeyFile, certificates: list[bytes]) -> Iterator[Signer]:
+    def _from_file(self, file: KeyFile, certificates: list[bytes]) -> Iterator[Signer | None]:
         if file.encrypted and file.public is not None:
             sealed = _Sealed(file, self._ask)
             signer = Signer(str(file.path), file.public, sealed.sign, asks_person=True)
             yield from _and_certified(signer, certificates)
             return
+        if file.encrypted:
+            yield None
         try:
             signer = _open(file, self._ask) if file.encrypted else keys.load(file)
         except KeyTrouble as error:

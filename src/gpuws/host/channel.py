@@ -19,6 +19,7 @@ class Channel(paramiko.Channel):
     """A channel that knows how a remote program was killed and never waits without a deadline."""
 
     exit_signal = ""
+    started = False
 
     if TYPE_CHECKING:  # paramiko's own, which its stubs leave out
         transport: Transport
@@ -28,6 +29,7 @@ class Channel(paramiko.Channel):
 
     def start(self, command: str) -> None:
         """Run a command. No reply is awaited: what it prints, or does not, is the reply."""
+        self.started = True
         self._request("exec", _text(command))
 
     def want_terminal(self, term: str, columns: int, rows: int) -> None:

@@ -5,23 +5,19 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-import time
-from collections.abc import Iterator
 
 from gpuws.errors import GpuwsError
 from gpuws.host import session
 from gpuws.host.channel import Channel, ChannelStream
+from gpuws.host.flow import FAR
 from gpuws.host.process import ScriptProcess
 from gpuws.host.refusal import ChannelRefused, refused
-from gpuws.host.sanitise import one_line
 from gpuws.host.script import fields, script
+from gpuws.host.sessions import Sessions
 from gpuws.host.transport import WINDOW, Transport
 from gpuws.host.watchdog import Watchdog
 from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Flow, Process, Reply, Script, Sink, Stream
-
-_OPEN = 15.0  # seconds to open a session channel
-_BUSY = 5.0  # seconds to wait for a free session where the server allows only some (MaxSessions)
 
 
 class ParamikoHost:
@@ -30,6 +26,9 @@ class ParamikoHost:
     def __init__(self, transport: Transport, profile: Profile) -> None:
         self.profile = profile
         self._transport = transport
+        self._sessions = Sessions(transport)
+        # other servers take no more than some thousand bytes, and say nothing when it is too much
+        self._takes_long_lines = "OpenSSH" in transport.remote_version
         self._calls = itertools.count(1)
         self._made = 0
         self._counting = threading.Lock()
@@ -39,16 +38,35 @@ class ParamikoHost:
     def calls(self) -> int:
         return self._made
 
-    def run(self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20) -> Reply:
+    def run(
+        self,
+        script: Script,
+        *args: str,
+        timeout: float = 30.0,
+        cap: int = 4 << 20,
+        in_sight: bool = False,
+    ) -> Reply:
         """Run a script to its end in one session. ``cap``: bytes of output that are kept."""
-        with self._session(script.name) as channel:
+        self._count()
+        spare = self._sessions.spare(wait=not in_sight)
+        if spare is None and in_sight and self._takes_long_lines:
+            with contextlib.suppress(_Unanswered), self._sessions.new(script.name) as channel:
+                return _on_the_line(channel, script, args, timeout, cap)
+            self._takes_long_lines = False  # a shell of its own kind: stdin works with any
+        with spare or self._sessions.new(script.name) as channel:
             return session.run(channel, script, args, timeout=timeout, cap=cap)
+
+    def prepare(self) -> None:
+        """Have a session open by the time of the next call, where that spares round trips."""
+        if self._transport.round_trip > FAR:
+            self._sessions.prepare()
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         """Write ``path`` on the host in one step. Raises read-only, disk-full, connection-lost."""
         program = script("gpuws.host", "upload.sh")
         args = (path, str(len(data)), format(mode, "o"))
-        with self._session(program.name) as channel:
+        self._count()
+        with self._sessions.new(program.name) as channel:
             reply = session.run(channel, program, args, timeout=timeout, cap=1 << 16, data=data)
         fields(reply)
 
@@ -80,7 +98,7 @@ class ParamikoHost:
     ) -> Process:
         """Start a script whose stdin stays open. ``pty``: (columns, rows)."""
         self._count()
-        channel = self._open_session(script.name)
+        channel = self._sessions.open(script.name)
         try:
             return ScriptProcess(channel, script, args, pty=pty, term=term)
         except BaseException:
@@ -102,39 +120,21 @@ class ParamikoHost:
         self._transport.wire.close()
         self._transport.close()
 
-    @contextlib.contextmanager
-    def _session(self, what: str) -> Iterator[Channel]:
-        self._count()
-        channel = self._open_session(what)
-        try:
-            yield channel
-        finally:
-            channel.close()
-
-    def _open_session(self, what: str) -> Channel:
-        """A session channel; with MaxSessions 1 the one before may still be ending."""
-        deadline = time.monotonic() + _BUSY
-        while True:
-            try:
-                return self._transport.open_command(_OPEN)
-            except ChannelRefused as error:
-                if time.monotonic() > deadline:
-                    raise _no_session(what, error) from None
-                time.sleep(0.05)
-            except TimeoutError:
-                raise session.too_slow(f"opening a session for {what}", _OPEN) from None
-            except EOFError:
-                raise session.lost(what) from None
-
     def _count(self) -> None:
         with self._counting:
             self._made = next(self._calls)
 
 
-def _no_session(what: str, error: ChannelRefused) -> GpuwsError:
-    return GpuwsError(
-        "remote-shell",
-        f"the server opens no session for {what}: {one_line(str(error), 120)}",
-        hint="it allows only some at once (MaxSessions); close the others and try again",
-        retryable=True,
-    )
+class _Unanswered(Exception):
+    """The login shell did not understand the command line."""
+
+
+def _on_the_line(
+    channel: Channel, script: Script, args: tuple[str, ...], timeout: float, cap: int
+) -> Reply:
+    try:
+        return session.run(channel, script, args, timeout=timeout, cap=cap, in_sight=True)
+    except GpuwsError as error:
+        if error.code != "remote-shell":
+            raise
+        raise _Unanswered from None

@@ -9,7 +9,7 @@ import time
 from gpuws.errors import GpuwsError
 from gpuws.host.channel import Channel
 from gpuws.host.sanitise import one_line, sanitise
-from gpuws.host.script import REMOTE_COMMAND, frame, unframe
+from gpuws.host.script import REMOTE_COMMAND, frame, on_the_line, unframe
 from gpuws.plan.ports import Reply, Script
 
 _NOISE = 4000  # bytes of what came instead of the script's output, kept for the error
@@ -26,8 +26,10 @@ def run(
     timeout: float,
     cap: int,
     data: bytes | None = None,
+    in_sight: bool = False,
 ) -> Reply:
-    """Run it to its end. ``data`` follows the script on its stdin (upload).
+    """Run it to its end. ``data`` follows the script on its stdin (upload); ``in_sight``: the
+    script may travel in the command line.
 
     Raises remote-timeout, remote-shell (no closing sentinel), connection-lost.
     """
@@ -35,9 +37,11 @@ def run(
     framed = frame(script, args, sentinel)
     deadline = time.monotonic() + timeout
     channel.settimeout(timeout)
-    channel.start(REMOTE_COMMAND if data is None else counted(len(framed)))
+    line = on_the_line(framed) if in_sight else None
+    if not channel.started:
+        channel.start(line or (REMOTE_COMMAND if data is None else counted(len(framed))))
     collected = _Collector(channel, sentinel, cap)
-    _send(channel, framed + (data or b""), deadline)
+    _send(channel, b"" if line else framed + (data or b""), deadline)
     finished = collected.wait(deadline)
     reply = unframe(collected.out(), sentinel, collected.err())
     if reply is not None:

@@ -104,7 +104,7 @@ class Transport(paramiko.Transport):
         self.goodbye = ""  # the text of the server's disconnect message, untrusted
         self._pings: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._refused: dict[int, tuple[int, str]] = {}
-        self.channels_seen = _Any()
+        self.channels_seen = _Any()  # type: ignore[assignment]
         self._flows: dict[int, ChannelFlow] = {}  # paramiko's own map holds channels weakly
         self.budget = Budget()
         self.round_trip = 0.0  # seconds, the shortest seen; 0: not known yet
@@ -237,29 +237,43 @@ class Conversation(AuthHandler):
         self._introduced = False
         self.banners: list[str] = []
 
-    def request(self, user: str, method: str, body: bytes = b"", timeout: float = 30.0) -> Answer:
-        """Ask to log in. The first call also asks for the login service, in the same flight."""
+    def request(self, user: str, method: str, body: bytes = b"") -> Answer:
+        """Ask to log in and wait for the answer."""
+        self.post(user, method, body)
+        return self.answer()
+
+    def post(self, user: str, method: str, body: bytes = b"") -> None:
+        """Ask, for an ``answer`` later: the server answers in order. The first call also asks for
+        the login service, in the same flight. Raises EOFError when the server hung up."""
         if not self._introduced:
             hello = Message()
             hello.add_byte(cMSG_SERVICE_REQUEST)
             hello.add_string("ssh-userauth")
-            self._own._send_message(hello)
+            self._put(hello)
             self._introduced = True
         self.username, self.auth_method = user, method
-        return self.send(_with(self._opening_of(user, method), body), timeout)
+        self._put(_with(self._opening_of(user, method), body))
 
-    def send(self, message: Message, timeout: float = 30.0) -> Answer:
-        """Send and wait. Raises EOFError when the server hung up, TimeoutError when silent."""
+    def send(self, message: Message) -> Answer:
+        """Answer the server's own question; its next word."""
+        self._put(message)
+        return self.answer()
+
+    def answer(self, timeout: float = 30.0) -> Answer:
+        """Raises EOFError when the server hung up, TimeoutError when it is silent."""
         try:
-            self._own._send_message(message)
             answer = self._answers.get(timeout=timeout)
         except queue.Empty:
             raise TimeoutError(f"no answer to the login in {timeout:.0f} s") from None
-        except (OSError, EOFError):
-            answer = None
         if answer is None:
-            raise EOFError("the server closed the connection during the login")
+            raise _hung_up()
         return answer
+
+    def _put(self, message: Message) -> None:
+        try:
+            self._own._send_message(message)
+        except OSError:
+            raise _hung_up() from None
 
     def signed_part(self, user: str, algorithm: str, blob: bytes) -> tuple[bytes, bytes]:
         """(what to sign, the body of the request without its signature)."""
@@ -347,6 +361,10 @@ def _opening(kind: str, number: int, window: int, extra: bytes) -> Message:
     message.add_int(window)
     message.add_int(PACKET)
     return _with(message, extra)
+
+
+def _hung_up() -> EOFError:
+    return EOFError("the server closed the connection during the login")
 
 
 def _with(message: Message, body: bytes) -> Message:

@@ -30,6 +30,7 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         watch.lap("connect_s")
         calls = host.calls
         world.report.stage("probe")
+        host.prepare()
         facts = probe(host, request.reach)
         plan = decide_up(request, facts)
         watch.lap("probe_s")

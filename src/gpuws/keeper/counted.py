@@ -37,9 +37,19 @@ class Counted:
     def calls(self) -> int:
         return self._calls
 
-    def run(self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20) -> Reply:
+    def run(
+        self,
+        script: Script,
+        *args: str,
+        timeout: float = 30.0,
+        cap: int = 4 << 20,
+        in_sight: bool = False,
+    ) -> Reply:
         with self._told(f"ran {script.name} on the host"):
-            return self._host.run(script, *args, timeout=timeout, cap=cap)
+            return self._host.run(script, *args, timeout=timeout, cap=cap, in_sight=in_sight)
+
+    def prepare(self) -> None:
+        self._host.prepare()
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         with self._told(f"sent {len(data)} bytes to {path}"):

@@ -101,9 +101,7 @@ class HeldForwards:
             known.forward.retarget(lambda sink: host.open_flow(target, sink))
             known.target = target
             return known.forward.local_port
-        forward = open_forward(
-            lambda sink: host.open_flow(target, sink), port, wanted=wanted
-        )
+        forward = open_forward(lambda sink: host.open_flow(target, sink), port, wanted=wanted)
         if known:
             known.forward.close()
         self.held[name] = Held(forward, target)

@@ -112,8 +112,21 @@ class Host(Protocol):
     def calls(self) -> int: ...
 
     def run(
-        self, script: Script, *args: str, timeout: float = 30.0, cap: int = 4 << 20
-    ) -> Reply: ...
+        self,
+        script: Script,
+        *args: str,
+        timeout: float = 30.0,
+        cap: int = 4 << 20,
+        in_sight: bool = False,
+    ) -> Reply:
+        """Run a script to its end. ``cap``: bytes of output that are kept. ``in_sight``: neither
+        script nor arguments are a secret on the host, and running it twice does no harm; then it
+        may travel in the command line, which spares a round trip."""
+        ...
+
+    def prepare(self) -> None:
+        """Another call follows soon."""
+        ...
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         """Write ``path`` atomically (a temporary name beside it, then rename)."""
