@@ -60,7 +60,8 @@ class Connection:
         flow = open_flow(self)
         with self._turn:  # a host that speaks first may have been quicker than this line
             self._flow = flow
-            flow.drained(self._owed)
+            due = flow.drained(self._owed)
+        self._widen(due)
 
     def refuse(self, error: GpuwsError) -> None:
         """The client sees its connection closed at once, as with ``ssh -L``."""
