@@ -94,6 +94,13 @@ class Connection:
         self._ready(READ)  # most clients have spoken by now
 
     def _ready(self, mask: int) -> None:
+        try:
+            self._carry(mask)
+        except Exception:
+            self.finish(reset=True)  # the client shall not wait for ever; the pump logs the fault
+            raise
+
+    def _carry(self, mask: int) -> None:
         if mask & WRITE:
             self._flush()
         if mask & READ and self._flow is not None:
