@@ -84,10 +84,10 @@ class Forward:
             ending = tuple(self._connections)
         for connection in ending:  # the pump itself may wait for a dead network
             connection.end_now()
+        if self._listener:  # before the pump, which ends whatever was accepted meanwhile
+            self._listener.stop()
         self._pump.call(self._end_all)
         self._pump.stop()
-        if self._listener:
-            self._listener.stop()
 
     # --- the pump's thread -----------------------------------------------------------------------
 
