@@ -49,6 +49,7 @@ class Connection:
         self._finished = False
         self.refusal: GpuwsError | None = None  # why the host opened no flow
         self.lost = False  # the connection went away before the flow was open: try another one
+        self.patience_ends = 0.0  # time.monotonic(), once it had to wait
         self.bytes_in = 0  # from the host
         self.bytes_out = 0  # to the host
         local.setblocking(False)
@@ -73,6 +74,7 @@ class Connection:
         """End both sides; nothing is left of it."""
         if self._finished:
             return
+        self.lost = False
         self._leave()
         if reset:
             with contextlib.suppress(OSError):
@@ -159,7 +161,9 @@ class Connection:
 
     def _lose(self) -> None:
         """Nothing was read from the client yet, so another connection can still serve it."""
-        if self._opened or self._finished:
+        if self._flow is None:  # finished; or it waits already, since ``begin`` raised as well
+            return
+        if self._opened:
             self.finish(reset=True)
             return
         self._flow = None
