@@ -1,4 +1,4 @@
-"""The near side of a tunnel: a forward, and clients that speak through it."""
+"""The near side of a tunnel: a login, a forward, and clients that speak through it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from gpuws.host.connect import connect
+from gpuws.host.profile import resolve
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host
 from gpuws.tunnel.forward import Forward, open_forward
 from tests.support.local_host import LocalHost
+from tests.support.people import Nobody
+from tests.support.sshd import Sshd
 
 WANTED = 20000 + os.getpid() % 20000
 """The port to begin with: another one for each process of tests."""
+
+
+def log_in(server: Sshd, port: int = 0) -> Host:
+    """``port``: of a proxy in front of the server."""
+    profile = resolve(server.alias, ssh_config=server.config)
+    if port:
+        line = server.host_key_line()
+        server.known_hosts.write_text(line + line.replace(f":{server.port} ", f":{port} "))
+        profile = replace(profile, port=port)
+    return connect(profile, Nobody(), Nobody())
 
 
 @contextlib.contextmanager
