@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import hashlib
 import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import psutil
 import pytest
 
-from gpuws.errors import GpuwsError
-from gpuws.plan.model import Target
-from gpuws.plan.ports import Stream
-from gpuws.tunnel.forward import Forward, open_forward
+from gpuws.plan.ports import Flow, Sink
+from gpuws.tunnel.forward import open_forward
 from tests.support.far_end import (
     answer_after_the_question,
     crowd_echo,
@@ -28,35 +26,18 @@ from tests.support.far_end import (
     far_end,
     random_bytes,
 )
-from tests.support.local_host import LocalHost
-
-
-def to(target: Target) -> Callable[[], Stream]:
-    return lambda: LocalHost(Path("/")).open_stream(target)
-
-
-@contextlib.contextmanager
-def forward_to(target: Target) -> Iterator[Forward]:
-    forward = open_forward(to(target), wanted=20000 + os.getpid() % 20000)
-    try:
-        yield forward
-    finally:
-        forward.close()
-
-
-def dial(forward: Forward) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", forward.local_port), timeout=10)
-
-
-def read_all(sock: socket.socket) -> bytes:
-    return b"".join(iter(lambda: sock.recv(1 << 20), b""))
-
-
-def eventually(true: Callable[[], bool], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return true()
+from tests.support.local_flow import WINDOW
+from tests.support.near_end import (
+    WANTED,
+    carried,
+    crowd,
+    dial,
+    eventually,
+    forward_to,
+    held_back,
+    local_host,
+    read_all,
+)
 
 
 def test_the_client_ends_its_question_and_still_gets_the_answer() -> None:
@@ -125,29 +106,40 @@ def test_single_bytes_cross_without_waiting_for_more() -> None:
         assert time.monotonic() - begin < 300 * 0.02
 
 
+def test_a_host_that_speaks_before_the_forward_knows_its_flow_is_heard_to_the_end() -> None:
+    """Its whole window may be used up by then: nobody but the forward can open it again."""
+    data = random_bytes(3 * WINDOW)
+    sent = [0]
+
+    def speak(sock: socket.socket) -> None:
+        for at in range(0, len(data), 4096):
+            sock.sendall(data[at : at + 4096])
+            sent[0] += 4096
+
+    with far_end(speak) as target, local_host() as host:
+
+        def open_slowly(sink: Sink) -> Flow:
+            flow = host.open_flow(target, sink)
+            assert held_back(lambda: sent[0]) >= WINDOW
+            return flow
+
+        forward = open_forward(open_slowly, wanted=WANTED)
+        with dial(forward) as client:
+            client.settimeout(10)
+            assert hashlib.sha256(read_all(client)).digest() == hashlib.sha256(data).digest()
+        forward.close()
+
+
 def test_a_thousand_connections_are_carried_at_the_same_time() -> None:
     count = min(1000, (_descriptors() - 300) // 4)  # client, two ends here, far end
     if count < 300:
         pytest.skip(f"only {_descriptors()} descriptors a process")
     before = threading.active_count()
     with crowd_echo() as target, forward_to(target) as forward:
-        assert asyncio.run(_crowd(forward, count)) == count
+        assert asyncio.run(crowd(forward, count)) == count
         assert eventually(lambda: forward.stats().open == 0)
         assert forward.stats().total == count
-    assert eventually(lambda: threading.active_count() <= before + 1)
-
-
-async def _crowd(forward: Forward, count: int) -> int:
-    """Open all, then speak on all, then check all: how many got their own words back."""
-    dials = [asyncio.open_connection("127.0.0.1", forward.local_port) for _ in range(count)]
-    pairs = await asyncio.gather(*dials)
-    for number, (_, writer) in enumerate(pairs):
-        writer.write(b"%d" % number)
-        writer.write_eof()
-    answers = await asyncio.gather(*(reader.read() for reader, _ in pairs))
-    for _, writer in pairs:
-        writer.close()
-    return sum(answer == b"%d" % number for number, answer in enumerate(answers))
+    assert eventually(lambda: threading.active_count() <= before)
 
 
 def _descriptors() -> int:
@@ -155,6 +147,35 @@ def _descriptors() -> int:
 
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return 8192 if hard == resource.RLIM_INFINITY else min(hard, 8192)
+
+
+def test_threads_do_not_grow_with_connections_and_nothing_is_left_of_them() -> None:
+    with crowd_echo() as target, local_host() as host:
+        _ask_once(partial(host.open_flow, target))
+        process = psutil.Process()
+        descriptors, threads = process.num_fds(), threading.active_count()
+        with carried(host, target) as forward:
+            clients = [dial(forward) for _ in range(100)]
+            assert eventually(lambda: forward.stats().open == 100)
+            assert threading.active_count() == threads + 2  # the listener's and the pump's
+            for client in clients:
+                client.sendall(b"x")
+                assert client.recv(1) == b"x"
+                client.close()
+            assert eventually(lambda: forward.stats().open == 0)
+        assert eventually(lambda: threading.active_count() == threads)
+        assert eventually(lambda: process.num_fds() <= descriptors)
+
+
+def _ask_once(open_flow: Callable[[Sink], Flow]) -> None:
+    """What a first connection makes and keeps is there before anything is counted."""
+    forward = open_forward(open_flow, wanted=WANTED)
+    with dial(forward) as client:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"
+    assert eventually(lambda: forward.stats().open == 0)
+    forward.close()
+    time.sleep(0.2)  # its threads are on their way out
 
 
 def test_a_reader_that_stalls_holds_the_sender_back_instead_of_growing_memory() -> None:
@@ -169,10 +190,7 @@ def test_a_reader_that_stalls_holds_the_sender_back_instead_of_growing_memory() 
     with far_end(flood) as target, forward_to(target) as forward, dial(forward) as client:
         client.recv(1)
         before = psutil.Process().memory_info().rss
-        last = -1
-        while sent[0] != last:  # until the flood is held back
-            last = sent[0]
-            time.sleep(0.3)
+        held_back(lambda: sent[0])
         assert sent[0] < 40 << 20  # what fits into the kernel's own buffers
         assert psutil.Process().memory_info().rss - before < 4 << 20
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -201,148 +219,6 @@ def test_a_stalled_client_does_not_hold_the_others_back() -> None:
         assert quick.recv(1) == b"e"
 
 
-def test_close_is_quick_with_connections_open_and_ends_them() -> None:
-    ended = threading.Event()
-
-    def wait_for_the_end(sock: socket.socket) -> None:
-        sock.recv(1)
-        ended.set()
-
-    with far_end(wait_for_the_end) as target:
-        forward = open_forward(to(target), wanted=20000 + os.getpid() % 20000)
-        with contextlib.ExitStack() as open_ones:
-            clients = [open_ones.enter_context(dial(forward)) for _ in range(50)]
-            assert eventually(lambda: forward.stats().open == 50)
-            begin = time.monotonic()
-            forward.close()
-            assert time.monotonic() - begin < 0.2
-            assert [read_all(client) for client in clients] == [b""] * 50
-            assert ended.wait(2)
-            with pytest.raises(ConnectionRefusedError):
-                dial(forward)
-            assert eventually(lambda: forward.stats().open == 0)
-            forward.close()  # a second time does nothing
-
-
-def test_close_ends_an_upload_that_the_far_end_does_not_read() -> None:
-    let_go = threading.Event()
-
-    def never_read(sock: socket.socket) -> None:
-        let_go.wait(10)
-
-    with far_end(never_read) as target:
-        forward = open_forward(to(target), wanted=20000 + os.getpid() % 20000)
-        with dial(forward) as client:
-            client.settimeout(0.5)
-            with pytest.raises(TimeoutError):
-                client.sendall(bytes(64 << 20))
-            forward.close()
-            assert eventually(lambda: forward.stats().open == 0, 2)
-        let_go.set()
-
-
-def test_close_does_not_wait_for_a_stream_that_hangs() -> None:
-    forever = threading.Event()
-
-    class Stuck:
-        def recv(self, size: int, /) -> bytes:
-            forever.wait()
-            return b""
-
-        def sendall(self, data: bytes, /) -> None:
-            forever.wait()
-
-        def shutdown_write(self) -> None:
-            forever.wait()
-
-        def settimeout(self, seconds: float | None, /) -> None:
-            return None
-
-        def close(self) -> None:
-            forever.wait()
-
-    forward = open_forward(Stuck, wanted=20000 + os.getpid() % 20000)
-    with dial(forward) as client:
-        client.sendall(b"x")
-        assert eventually(lambda: forward.stats().open == 1)
-        begin = time.monotonic()
-        forward.close()
-        assert time.monotonic() - begin < 0.2
-        assert read_all(client) == b""
-    forever.set()
-
-
-def test_a_download_that_breaks_is_a_reset_and_not_an_end() -> None:
-    half_was_read = threading.Event()
-
-    class Breaking:
-        said = False
-
-        def recv(self, size: int, /) -> bytes:
-            if self.said:
-                half_was_read.wait(10)
-                raise ConnectionResetError("the connection to the host is gone")
-            self.said = True
-            return b"the first half"
-
-        def sendall(self, data: bytes, /) -> None:
-            return None
-
-        def shutdown_write(self) -> None:
-            return None
-
-        def settimeout(self, seconds: float | None, /) -> None:
-            return None
-
-        def close(self) -> None:
-            return None
-
-    forward = open_forward(Breaking, wanted=20000 + os.getpid() % 20000)
-    with dial(forward) as client:
-        assert client.recv(14) == b"the first half"
-        half_was_read.set()
-        with pytest.raises(ConnectionResetError):
-            client.recv(1)
-    assert eventually(lambda: forward.stats().open == 0)
-    forward.close()
-
-
-def test_a_client_that_resets_frees_its_stream() -> None:
-    ended = threading.Event()
-
-    def until_the_end(sock: socket.socket) -> None:
-        sock.sendall(b"welcome")
-        with contextlib.suppress(OSError):
-            while sock.recv(1):
-                pass
-        ended.set()
-
-    with far_end(until_the_end) as target, forward_to(target) as forward:
-        client = dial(forward)
-        client.recv(1)  # and leave the rest unread: close() is a reset then
-        client.close()
-        assert ended.wait(5)
-        assert eventually(lambda: forward.stats().open == 0)
-
-
-def test_a_refused_stream_closes_that_connection_only_and_is_counted() -> None:
-    def refuse() -> Stream:
-        raise GpuwsError("forwarding-refused", "nothing listens there")
-
-    forward = open_forward(refuse, wanted=20000 + os.getpid() % 20000)
-    with dial(forward) as client:
-        assert read_all(client) == b""
-    stats = forward.stats()
-    assert (stats.refused, stats.total, stats.open) == (1, 1, 0)
-    assert stats.last_error == "nothing listens there"
-    with far_end(echo) as target:
-        forward.retarget(to(target))  # the far end came back
-        with dial(forward) as client:
-            client.sendall(b"hi")
-            assert client.recv(2) == b"hi"
-    forward.close()
-
-
 def test_a_new_target_serves_new_connections_and_leaves_the_open_ones() -> None:
     def named(name: bytes) -> Callable[[socket.socket], None]:
         def say(sock: socket.socket) -> None:
@@ -354,13 +230,14 @@ def test_a_new_target_serves_new_connections_and_leaves_the_open_ones() -> None:
     with (
         far_end(named(b"old")) as old,
         far_end(named(b"new")) as new,
-        forward_to(old) as forward,
+        local_host() as host,
+        carried(host, old) as forward,
         dial(forward) as first,
     ):
         first.sendall(b"?")
         assert first.recv(3) == b"old"
         port = forward.local_port
-        forward.retarget(to(new))
+        forward.retarget(partial(host.open_flow, new))
         with dial(forward) as second:
             second.sendall(b"?")
             assert second.recv(3) == b"new"
@@ -369,12 +246,31 @@ def test_a_new_target_serves_new_connections_and_leaves_the_open_ones() -> None:
         assert forward.local_port == port
 
 
+def test_the_sums_count_every_connection_while_it_lives_and_after() -> None:
+    with far_end(echo) as target, forward_to(target) as forward:
+        for size in (3, 5):
+            with dial(forward) as client:
+                client.sendall(bytes(size))
+                client.shutdown(socket.SHUT_WR)
+                assert read_all(client) == bytes(size)
+        assert eventually(lambda: forward.stats().open == 0)
+        with dial(forward) as client:
+            client.sendall(bytes(7))
+            assert client.recv(7, socket.MSG_WAITALL) == bytes(7)
+            assert eventually(lambda: forward.stats().bytes_in == 15)
+            stats = forward.stats()
+    assert (stats.open, stats.waiting, stats.total) == (1, 0, 3)
+    assert (stats.bytes_in, stats.bytes_out) == (15, 15)
+    assert (stats.refused, stats.last_error) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no descriptors to run out of")
 def test_the_listener_survives_running_out_of_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
     real, failures = socket.socket.accept, iter(range(3))
 
     def accept(self: socket.socket) -> tuple[socket.socket, object]:
         if next(failures, None) is not None:
-            raise OSError(errno.EMFILE, "Too many open files")
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return real(self)
 
     with far_end(echo) as target, forward_to(target) as forward:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from gpuws.host.connect import connect
-from gpuws.host.profile import resolve
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host
-from gpuws.tunnel.forward import Forward, open_forward
 from tests.support.far_end import (
     answer_after_the_question,
     crowd_echo,
@@ -27,7 +26,17 @@ from tests.support.far_end import (
     random_bytes,
     short_folder,
 )
-from tests.support.people import Nobody
+from tests.support.fault_proxy import FaultProxy
+from tests.support.near_end import (
+    burst,
+    carried,
+    crowd,
+    dial,
+    eventually,
+    held_back,
+    log_in,
+    read_all,
+)
 from tests.support.sshd import Sshd, running_sshd
 
 
@@ -42,34 +51,6 @@ def host(server: Sshd) -> Iterator[Host]:
     one = log_in(server)
     yield one
     one.close()
-
-
-def log_in(server: Sshd) -> Host:
-    return connect(resolve(server.alias, ssh_config=server.config), Nobody(), Nobody())
-
-
-@contextlib.contextmanager
-def carried(host: Host, target: Target) -> Iterator[Forward]:
-    forward = open_forward(lambda sink: host.open_flow(target, sink), wanted=30000)
-    try:
-        yield forward
-    finally:
-        forward.close()
-
-
-def dial(forward: Forward) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", forward.local_port), timeout=20)
-
-
-def read_all(sock: socket.socket) -> bytes:
-    return b"".join(iter(lambda: sock.recv(1 << 20), b""))
-
-
-def eventually_open(forward: Forward, count: int) -> None:
-    deadline = time.monotonic() + 10
-    while forward.stats().open != count and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert forward.stats().open == count
 
 
 def test_half_close_works_both_ways(host: Host) -> None:
@@ -89,7 +70,7 @@ def test_half_close_works_both_ways(host: Host) -> None:
         assert read_all(client) == b"hello"
         client.sendall(b"still here")
         client.shutdown(socket.SHUT_WR)
-        eventually_open(forward, 0)
+        assert eventually(lambda: forward.stats().open == 0)
     assert heard == [b"still here"]
 
 
@@ -106,7 +87,7 @@ def test_fifty_megabytes_arrive_whole_in_both_directions_at_once(host: Host) -> 
         received = hashlib.sha256(read_all(client)).digest()
         sender.join()
         assert received == hashlib.sha256(data).digest()
-        eventually_open(forward, 0)
+        assert eventually(lambda: forward.stats().open == 0)
 
 
 def test_an_upload_is_what_the_server_gets(host: Host) -> None:
@@ -129,16 +110,49 @@ def test_a_tcp_port_of_the_host_is_as_good_a_target(host: Host) -> None:
                 assert client.recv(4) == b"pong"
 
 
-def test_five_hundred_connections_share_one_login(host: Host, server: Sshd) -> None:
-    logins = server.accepted()
-    with crowd_echo() as target, carried(host, target) as forward, contextlib.ExitStack() as all_:
-        clients = [all_.enter_context(dial(forward)) for _ in range(500)]
-        for number, client in enumerate(clients):
-            client.sendall(b"%d" % number)
-            client.shutdown(socket.SHUT_WR)
-        assert [read_all(client) for client in clients] == [b"%d" % n for n in range(500)]
-        eventually_open(forward, 0)
+def test_a_thousand_connections_share_one_login_and_no_thread_is_theirs(
+    host: Host, server: Sshd
+) -> None:
+    logins, threads = server.accepted(), threading.active_count()
+    with crowd_echo() as target, carried(host, target) as forward:
+        with thread_counts() as counts:
+            assert asyncio.run(crowd(forward, 1000)) == 1000
+        assert max(counts) <= threads + 8  # listener, pump, far end, who counts, and some to spare
+        assert eventually(lambda: forward.stats().open == 0)
+        assert forward.stats().total == 1000
     assert server.accepted() == logins
+    assert eventually(lambda: threading.active_count() <= threads)
+
+
+@contextlib.contextmanager
+def thread_counts() -> Iterator[list[int]]:
+    """How many threads there are, again and again until the block ends."""
+    over, counts = threading.Event(), [threading.active_count()]
+
+    def count() -> None:
+        while not over.wait(0.005):
+            counts.append(threading.active_count())
+
+    thread = threading.Thread(target=count, daemon=True)
+    thread.start()
+    yield counts
+    over.set()
+    thread.join()
+
+
+def test_a_burst_of_five_thousand_short_connections_is_served_and_leaves_nothing(
+    host: Host,
+) -> None:
+    process = psutil.Process()
+    with crowd_echo() as target, carried(host, target) as forward:
+        assert asyncio.run(burst(forward, 200, 200)) == 200
+        assert eventually(lambda: forward.stats().open == 0)
+        descriptors, memory = process.num_fds(), process.memory_info().rss
+        assert asyncio.run(burst(forward, 5000, 200)) == 5000
+        assert eventually(lambda: forward.stats().open == 0)
+        assert eventually(lambda: process.num_fds() <= descriptors)
+        assert process.memory_info().rss - memory < 30 << 20
+        assert (forward.stats().total, forward.stats().refused) == (5200, 0)
 
 
 def test_a_reader_that_stalls_does_not_grow_memory(host: Host) -> None:
@@ -152,10 +166,7 @@ def test_a_reader_that_stalls_does_not_grow_memory(host: Host) -> None:
     with far_end(flood) as target, carried(host, target) as forward, dial(forward) as client:
         client.recv(1)
         before = psutil.Process().memory_info().rss
-        last = -1
-        while sent[0] != last:
-            last = sent[0]
-            time.sleep(0.5)
+        held_back(lambda: sent[0])
         assert psutil.Process().memory_info().rss - before < 12 << 20  # a window and its copies
         begin = time.monotonic()
         forward.close()
@@ -175,6 +186,7 @@ def test_a_service_that_stops_and_returns_is_reached_again(host: Host) -> None:
                         client.sendall(b"hi")
                         assert client.recv(2) == b"hi"
                 Path(target.socket).unlink()
+            assert eventually(lambda: forward.stats().open == 0)
             stats = forward.stats()
             assert (stats.refused, stats.total) == (2, 4)
             assert target.socket in stats.last_error
@@ -185,15 +197,18 @@ def test_close_is_quick_with_transfers_under_way(host: Host) -> None:
         while True:
             sock.sendall(bytes(1 << 16))
 
-    with far_end(flood) as target, contextlib.ExitStack() as open_ones:
-        forward = open_forward(lambda sink: host.open_flow(target, sink), wanted=30000)
+    with (
+        far_end(flood) as target,
+        carried(host, target) as forward,
+        contextlib.ExitStack() as open_ones,
+    ):
         clients = [open_ones.enter_context(dial(forward)) for _ in range(20)]
         for client in clients:
             client.recv(1)
         begin = time.monotonic()
         forward.close()
         assert time.monotonic() - begin < 0.2
-        eventually_open(forward, 0)
+        assert eventually(lambda: forward.stats().open == 0)
 
 
 def test_a_download_cut_with_the_connection_is_a_reset_and_the_port_stays(server: Sshd) -> None:
@@ -208,12 +223,45 @@ def test_a_download_cut_with_the_connection_is_a_reset_and_the_port_stays(server
             host.close()
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
-        with dial(forward) as client:
-            assert client.recv(1) == b""
         port = forward.local_port
-        again = log_in(server)
-        forward.retarget(lambda sink: again.open_flow(target, sink))
+        with dial(forward) as patient:  # it comes while there is no connection
+            assert eventually(lambda: forward.stats().waiting == 1)
+            again = log_in(server)
+            forward.retarget(partial(again.open_flow, target))
+            assert patient.recv(14) == b"the first half"
         with dial(forward) as client:
             assert client.recv(14) == b"the first half"
         assert forward.local_port == port
         again.close()
+
+
+def test_a_flow_asked_for_on_a_connection_that_dies_is_asked_for_on_the_next(server: Sshd) -> None:
+    met: list[socket.socket] = []
+
+    def answer(sock: socket.socket) -> None:
+        met.append(sock)
+        answer_after_the_question(sock)
+
+    with (
+        far_end(answer) as target,
+        FaultProxy(("127.0.0.1", server.port)) as proxy,
+        contextlib.closing(log_in(server, proxy.port)) as host,
+        carried(host, target) as forward,
+        dial(forward) as early,
+    ):
+        early.shutdown(socket.SHUT_WR)
+        assert read_all(early) == b"you asked: "
+        proxy.stalled = True  # from now on nothing comes back
+        with dial(forward) as client:
+            client.sendall(b"are you ")
+            assert eventually(lambda: forward.stats().open == 1)
+            time.sleep(0.2)
+            assert forward.stats().bytes_out == 0
+            proxy.reset()
+            assert eventually(lambda: forward.stats().waiting == 1)
+            client.sendall(b"there?")
+            client.shutdown(socket.SHUT_WR)
+            with contextlib.closing(log_in(server)) as again:
+                forward.retarget(partial(again.open_flow, target))
+                assert read_all(client) == b"you asked: are you there?"
+    assert len(met) == 2

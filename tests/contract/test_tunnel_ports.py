@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.plan.ports import Stream
+from gpuws.plan.ports import Flow, Sink
 from gpuws.tunnel import local_ports
 from gpuws.tunnel.forward import open_forward
 from gpuws.tunnel.listener import listen
@@ -20,7 +20,7 @@ from gpuws.tunnel.listener import listen
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
-def never() -> Stream:
+def never(sink: Sink) -> Flow:
     raise GpuwsError("tunnel-failed", "no connection is expected")
 
 

@@ -10,9 +10,11 @@ import subprocess
 import time
 from pathlib import Path
 
+from gpuws.host import session
 from gpuws.host.script import frame, unframe
 from gpuws.plan.model import Profile, Target
-from gpuws.plan.ports import Process, Reply, Script, Stream
+from gpuws.plan.ports import Flow, Process, Reply, Script, Sink, Stream
+from tests.support.local_flow import Carrier
 
 
 class LocalStream:
@@ -52,6 +54,8 @@ class LocalHost:
         self._shell = shell
         self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "USER": "me", **(env or {})}
         self._calls = 0
+        self._carrier: Carrier | None = None  # made for the first flow
+        self._closed = False
 
     @property
     def calls(self) -> int:
@@ -102,13 +106,20 @@ class LocalHost:
         sock.settimeout(None)
         return LocalStream(sock)
 
+    def open_flow(self, target: Target, sink: Sink) -> Flow:
+        if self._closed:
+            raise session.lost(f"opening {target}")
+        if self._carrier is None:
+            self._carrier = Carrier()
+        return self._carrier.open(target, sink)
+
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
     ) -> Process:
         raise NotImplementedError("terminals need a real host")
 
     def alive(self) -> bool:
-        return True
+        return not self._closed
 
     def answers(self, seconds: float) -> bool:
         return True
@@ -117,4 +128,7 @@ class LocalHost:
         return time.monotonic()
 
     def close(self) -> None:
-        return None
+        """The flows break, as with the connection that carried them."""
+        self._closed = True
+        if self._carrier is not None:
+            self._carrier.close()

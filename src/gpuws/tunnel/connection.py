@@ -49,6 +49,7 @@ class Connection:
         self._finished = False
         self.refusal: GpuwsError | None = None  # why the host opened no flow
         self.lost = False  # the connection went away before the flow was open: try another one
+        self.patience_ends = 0.0  # time.monotonic(), once it had to wait
         self.bytes_in = 0  # from the host
         self.bytes_out = 0  # to the host
         local.setblocking(False)
@@ -60,7 +61,8 @@ class Connection:
         flow = open_flow(self)
         with self._turn:  # a host that speaks first may have been quicker than this line
             self._flow = flow
-            flow.drained(self._owed)
+            due = flow.drained(self._owed)
+        self._widen(due)
 
     def refuse(self, error: GpuwsError) -> None:
         """The client sees its connection closed at once, as with ``ssh -L``."""
@@ -72,6 +74,7 @@ class Connection:
         """End both sides; nothing is left of it."""
         if self._finished:
             return
+        self.lost = False
         self._leave()
         if reset:
             with contextlib.suppress(OSError):
@@ -93,6 +96,13 @@ class Connection:
         self._ready(READ)  # most clients have spoken by now
 
     def _ready(self, mask: int) -> None:
+        try:
+            self._carry(mask)
+        except Exception:
+            self.finish(reset=True)  # the client shall not wait for ever; the pump logs the fault
+            raise
+
+    def _carry(self, mask: int) -> None:
         if mask & WRITE:
             self._flush()
         if mask & READ and self._flow is not None:
@@ -151,7 +161,9 @@ class Connection:
 
     def _lose(self) -> None:
         """Nothing was read from the client yet, so another connection can still serve it."""
-        if self._opened or self._finished:
+        if self._flow is None:  # finished; or it waits already, since ``begin`` raised as well
+            return
+        if self._opened:
             self.finish(reset=True)
             return
         self._flow = None

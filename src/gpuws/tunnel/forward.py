@@ -8,7 +8,6 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
@@ -36,15 +35,16 @@ class Stats:
 class Forward:
     """Made by ``open_forward``. Safe to use from several threads.
 
-    A client that comes while there is no connection to the host waits, unread, for ``PATIENCE``
+    A client that comes while there is no connection to the host waits, unread, for ``patience``
     seconds: nothing of what it said is lost, since nothing was taken yet.
     """
 
-    def __init__(self, open_flow: OpenFlow) -> None:
+    def __init__(self, open_flow: OpenFlow, patience: float = PATIENCE) -> None:
         self._open_flow = open_flow
+        self._patience = patience
         self._lock = threading.Lock()  # of the sets and sums that stats() reads
         self._connections: set[Connection] = set()
-        self._waiting: deque[tuple[float, Connection]] = deque()
+        self._waiting: dict[Connection, None] = {}  # the first one first
         self._past = Stats()
         self._closed = False
         self._listener: Listener | None = None
@@ -84,10 +84,10 @@ class Forward:
             ending = tuple(self._connections)
         for connection in ending:  # the pump itself may wait for a dead network
             connection.end_now()
+        if self._listener:  # before the pump, which ends whatever was accepted meanwhile
+            self._listener.stop()
         self._pump.call(self._end_all)
         self._pump.stop()
-        if self._listener:
-            self._listener.stop()
 
     # --- the pump's thread -----------------------------------------------------------------------
 
@@ -114,26 +114,22 @@ class Forward:
             self._wait(connection)
 
     def _wait(self, connection: Connection) -> None:
+        if not connection.patience_ends:
+            connection.patience_ends = time.monotonic() + self._patience
         with self._lock:
-            self._waiting.append((time.monotonic() + PATIENCE, connection))
+            self._waiting[connection] = None
         self._pump.want_ticks()
 
     def _resume(self) -> None:
         with self._lock:
-            waiting, self._waiting = self._waiting, deque()
-        for until, connection in waiting:
-            try:
-                connection.begin(self._open_flow)
-            except (GpuwsError, OSError, EOFError):
-                with self._lock:
-                    self._waiting.append((until, connection))
+            waiting, self._waiting = self._waiting, {}
+        for connection in waiting:
+            self._begin(connection)
 
     def _lose_patience(self) -> bool:
         """Who waited long enough sees its connection reset; whether others still wait."""
         now = time.monotonic()
-        while self._waiting and self._waiting[0][0] <= now:
-            with self._lock:
-                _, connection = self._waiting.popleft()
+        for connection in [each for each in self._waiting if each.patience_ends <= now]:
             connection.finish(reset=True)
         return bool(self._waiting)
 
@@ -145,6 +141,7 @@ class Forward:
         with self._lock:
             past = self._past
             self._connections.discard(connection)
+            self._waiting.pop(connection, None)
             self._past = Stats(
                 total=past.total + 1,
                 bytes_in=past.bytes_in + connection.bytes_in,
@@ -156,13 +153,16 @@ class Forward:
     def _end_all(self) -> None:
         with self._lock:
             ending = tuple(self._connections)
-            self._waiting.clear()
         for connection in ending:
             connection.finish()
 
 
 def open_forward(
-    open_flow: OpenFlow, local_port: int | None = None, *, wanted: int = 8888
+    open_flow: OpenFlow,
+    local_port: int | None = None,
+    *,
+    wanted: int = 8888,
+    patience: float = PATIENCE,
 ) -> Forward:
     """A listener on 127.0.0.1 whose connections are carried by ``open_flow``.
 
@@ -170,7 +170,7 @@ def open_forward(
     free, else the next free port. ``open_flow`` is asked once a connection, in the pump's thread.
     """
     _allow_many_connections()
-    forward = Forward(open_flow)
+    forward = Forward(open_flow, patience)
     if local_port is not None:
         _listen_exactly(forward, local_port)
         return forward

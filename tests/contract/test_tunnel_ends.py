@@ -1,0 +1,246 @@
+"""How a forward and its connections end, and what the client sees of it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from gpuws.errors import GpuwsError
+from gpuws.plan.model import Target
+from gpuws.plan.ports import Flow, Sink
+from gpuws.tunnel.connection import OpenFlow
+from gpuws.tunnel.forward import Forward, open_forward
+from gpuws.tunnel.listener import Listener
+from tests.support.far_end import echo, far_end, short_folder
+from tests.support.local_host import LocalHost
+from tests.support.near_end import (
+    WANTED,
+    carried,
+    dial,
+    eventually,
+    forward_to,
+    local_host,
+    read_all,
+)
+
+
+@contextlib.contextmanager
+def opened(open_flow: OpenFlow) -> Iterator[Forward]:
+    forward = open_forward(open_flow, wanted=WANTED)
+    try:
+        yield forward
+    finally:
+        forward.close()
+
+
+def test_close_is_quick_with_connections_open_and_ends_them() -> None:
+    ended = threading.Event()
+
+    def wait_for_the_end(sock: socket.socket) -> None:
+        sock.recv(1)
+        ended.set()
+
+    with (
+        far_end(wait_for_the_end) as target,
+        forward_to(target) as forward,
+        contextlib.ExitStack() as open_ones,
+    ):
+        clients = [open_ones.enter_context(dial(forward)) for _ in range(50)]
+        assert eventually(lambda: forward.stats().open == 50)
+        begin = time.monotonic()
+        forward.close()
+        assert time.monotonic() - begin < 0.2
+        assert [read_all(client) for client in clients] == [b""] * 50
+        assert ended.wait(2)
+        with pytest.raises(ConnectionRefusedError):
+            dial(forward)
+        assert eventually(lambda: forward.stats().open == 0)
+        forward.close()  # a second time does nothing
+
+
+def test_a_client_that_is_accepted_while_the_forward_closes_is_not_left_hanging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop = Listener.stop
+
+    def stop_late(self: Listener, force: bool = False) -> None:
+        late.append(dial(forward))
+        time.sleep(0.3)  # it is accepted
+        stop(self, force)
+
+    late: list[socket.socket] = []
+    with far_end(echo) as target, forward_to(target) as forward:
+        monkeypatch.setattr(Listener, "stop", stop_late)
+        forward.close()
+        monkeypatch.undo()
+        with late[0] as client:
+            client.settimeout(5)
+            assert client.recv(1) == b""
+        assert eventually(lambda: forward.stats().open == 0)
+
+
+def test_close_ends_an_upload_that_the_far_end_does_not_read() -> None:
+    let_go = threading.Event()
+
+    def never_read(sock: socket.socket) -> None:
+        let_go.wait(10)
+
+    with far_end(never_read) as target, forward_to(target) as forward:
+        with dial(forward) as client:
+            client.settimeout(0.5)
+            with pytest.raises(TimeoutError):
+                client.sendall(bytes(64 << 20))
+            forward.close()
+            assert eventually(lambda: forward.stats().open == 0, 2)
+        let_go.set()
+
+
+class Stuck:
+    """A flow whose network takes nothing and never ends."""
+
+    let_go = threading.Event()
+
+    def __init__(self, sink: Sink) -> None:
+        sink.opened()
+
+    def room(self) -> int:
+        return 1 << 15
+
+    def send(self, data: bytes, /) -> None:
+        self.let_go.wait()
+
+    def end(self) -> None:
+        self.let_go.wait()
+
+    def drained(self, count: int, /) -> bool:
+        return False
+
+    def widen(self) -> None:
+        self.let_go.wait()
+
+    def close(self) -> None:
+        self.let_go.wait()
+
+
+def test_close_does_not_wait_for_a_network_that_hangs() -> None:
+    with opened(Stuck) as forward, dial(forward) as client:
+        client.sendall(b"x")
+        assert eventually(lambda: forward.stats().open == 1)
+        begin = time.monotonic()
+        forward.close()
+        assert time.monotonic() - begin < 0.2
+        assert read_all(client) == b""
+    Stuck.let_go.set()
+    assert eventually(lambda: forward.stats().open == 0)
+
+
+class Faulty(Stuck):
+    """A flow with a bug of ours."""
+
+    asked = threading.Event()
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__(sink)
+        self.asked.set()
+
+    def send(self, data: bytes, /) -> None:
+        raise ZeroDivisionError
+
+    def close(self) -> None:
+        return None
+
+
+def test_a_fault_in_one_connection_ends_that_one_alone() -> None:
+    with (
+        opened(Faulty) as forward,
+        far_end(echo) as target,
+        local_host() as host,
+        dial(forward) as bad,
+    ):
+        assert Faulty.asked.wait(5)
+        forward.retarget(partial(host.open_flow, target))
+        with dial(forward) as good:
+            good.sendall(b"before")
+            assert good.recv(6) == b"before"
+            bad.sendall(b"x")
+            bad.settimeout(5)
+            with pytest.raises(ConnectionResetError):
+                bad.recv(1)
+            good.sendall(b"after")
+            assert good.recv(5) == b"after"
+            assert forward.stats().open == 1
+
+
+def test_a_download_that_breaks_is_a_reset_and_not_an_end() -> None:
+    def half(sock: socket.socket) -> None:
+        sock.sendall(b"the first half")
+        sock.recv(1)
+
+    with far_end(half) as target, local_host() as host, carried(host, target) as forward:
+        with dial(forward) as client:
+            assert client.recv(14) == b"the first half"
+            host.close()
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+        assert eventually(lambda: forward.stats().open == 0)
+
+
+def test_a_client_that_resets_frees_its_flow() -> None:
+    ended = threading.Event()
+
+    def until_the_end(sock: socket.socket) -> None:
+        sock.sendall(b"welcome")
+        with contextlib.suppress(OSError):
+            while sock.recv(1):
+                pass
+        ended.set()
+
+    with far_end(until_the_end) as target, forward_to(target) as forward:
+        client = dial(forward)
+        client.recv(1)  # and leave the rest unread: close() is a reset then
+        client.close()
+        assert ended.wait(5)
+        assert eventually(lambda: forward.stats().open == 0)
+
+
+def test_a_refused_flow_closes_that_connection_only_and_is_counted() -> None:
+    with (
+        short_folder() as empty,
+        local_host() as host,
+        carried(host, Target(str(empty / "s"))) as forward,
+    ):
+        assert _refused_once(forward).startswith(f"nothing answers at {empty / 's'} on the host")
+        _serves_again(forward, host)
+
+
+def test_a_flow_that_cannot_even_be_asked_for_is_refused_as_well() -> None:
+    def refuse(sink: Sink) -> Flow:
+        raise GpuwsError("forwarding-refused", "nothing listens there")
+
+    with opened(refuse) as forward, local_host() as host:
+        assert _refused_once(forward) == "nothing listens there"
+        _serves_again(forward, host)
+
+
+def _refused_once(forward: Forward) -> str:
+    """What the forward says of it."""
+    with dial(forward) as client:
+        assert read_all(client) == b""
+    assert eventually(lambda: forward.stats().open == 0)
+    stats = forward.stats()
+    assert (stats.refused, stats.total) == (1, 1)
+    return stats.last_error
+
+
+def _serves_again(forward: Forward, host: LocalHost) -> None:
+    with far_end(echo) as target:
+        forward.retarget(partial(host.open_flow, target))  # the far end came back
+        with dial(forward) as client:
+            client.sendall(b"hi")
+            assert client.recv(2) == b"hi"

@@ -1,0 +1,217 @@
+"""The Flow port over sockets of this machine: what the far side of SSH does, without SSH.
+
+One thread carries all flows of a host and calls their sinks, as SSH's reader does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import cast
+
+from gpuws.host.refusal import refused
+from gpuws.plan.model import Target
+from gpuws.plan.ports import Sink
+
+WINDOW = 1 << 20  # bytes on their way, each way
+_PIECE = 64 << 10  # bytes a read
+_CONNECT_FAILED = 2  # RFC 4254
+
+
+class Carrier:
+    """Opens flows until ``close``, which breaks those that are open."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._flows: set[LocalFlow] = set()
+        self._thread = threading.Thread(target=self._run, name="carrier", daemon=True)
+        self._thread.start()
+
+    def open(self, target: Target, sink: Sink) -> LocalFlow:
+        flow = LocalFlow(self, sink)
+        self.call(lambda: self._begin(flow, target))
+        return flow
+
+    def call(self, work: Callable[[], None]) -> None:
+        """In the carrier's thread. Raises EOFError once it is closed."""
+        try:
+            self._loop.call_soon_threadsafe(work)
+        except RuntimeError:
+            raise EOFError("the connection is gone") from None
+
+    def close(self) -> None:
+        with contextlib.suppress(EOFError):
+            self.call(self._end)
+        self._thread.join(5)
+
+    def forget(self, flow: LocalFlow) -> None:
+        self._flows.discard(flow)
+
+    def _run(self) -> None:
+        self._loop.run_forever()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(asyncio.sleep(0.01))  # their sockets are closed meanwhile
+        self._loop.close()
+
+    def _begin(self, flow: LocalFlow, target: Target) -> None:
+        self._flows.add(flow)
+        flow.opening = self._loop.create_task(self._connect(flow, target))
+
+    async def _connect(self, flow: LocalFlow, target: Target) -> None:
+        try:
+            if target.socket:
+                await self._loop.create_unix_connection(lambda: flow, target.socket)
+            else:
+                await self._loop.create_connection(lambda: flow, target.host, target.port)
+        except OSError as error:
+            flow.refuse(target, error)
+
+    def _end(self) -> None:
+        for flow in tuple(self._flows):
+            flow.lose()
+        self._loop.stop()
+
+
+class LocalFlow(asyncio.BufferedProtocol):
+    """One connection to a target. Never more than WINDOW bytes are on their way either way."""
+
+    def __init__(self, carrier: Carrier, sink: Sink) -> None:
+        self.opening: asyncio.Task[None] | None = None
+        self._carrier = carrier
+        self._sink = sink
+        self._wire: asyncio.Transport | None = None
+        self._lock = threading.Lock()
+        self._room = WINDOW
+        self._unsent = 0  # bytes that the far end has not taken
+        self._full = False  # some are kept
+        self._allowed = WINDOW  # bytes that the far end may still send
+        self._drained = 0
+        self._space = bytearray()
+        self._ended = self._far_ended = False
+        self._over = False
+
+    # --- Flow: from any thread -------------------------------------------------------------------
+
+    def room(self) -> int:
+        return self._room
+
+    def send(self, data: bytes, /) -> None:
+        with self._lock:
+            assert len(data) <= self._room, "more than there is room for"
+            self._room -= len(data)
+        self._carrier.call(lambda: self._write(data))
+
+    def end(self) -> None:
+        self._carrier.call(self._end)
+
+    def drained(self, count: int, /) -> bool:
+        with self._lock:
+            self._drained += count
+            return self._drained * 4 >= WINDOW
+
+    def widen(self) -> None:
+        with self._lock:
+            count, self._drained = self._drained, 0
+        self._carrier.call(lambda: self._allow(count))
+
+    def close(self) -> None:
+        self._carrier.call(self._close)
+
+    # --- the carrier's thread --------------------------------------------------------------------
+
+    def refuse(self, target: Target, error: OSError) -> None:
+        if not self._finish():
+            self._sink.refused(refused(target, _CONNECT_FAILED, str(error)))
+
+    def lose(self) -> None:
+        """The connection to the host goes away."""
+        if not self._finish():
+            self._sink.broken()
+        if self._wire is not None:
+            self._wire.abort()
+
+    def _finish(self) -> bool:
+        """Nothing more is said to the sink; whether that was so before."""
+        before, self._over = self._over, True
+        self._carrier.forget(self)
+        return before
+
+    def _write(self, data: bytes) -> None:
+        if self._wire is not None:
+            self._unsent += len(data)
+            self._wire.write(data)
+            if not self._full:
+                self.resume_writing()
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._wire is not None:
+            self._wire.write_eof()
+            self._end_if_both_did()
+
+    def _allow(self, count: int) -> None:
+        self._allowed += count
+        if self._wire is not None:
+            self._wire.resume_reading()
+
+    def _close(self) -> None:
+        """What was sent before still arrives, as after a channel's close."""
+        self._over = True
+        if self._wire is not None:
+            self._wire.close()
+
+    def _end_if_both_did(self) -> None:
+        if self._ended and self._far_ended and not self._over:
+            self._sink.closed()
+            self._close()
+
+    # --- the socket's events ---------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = cast(asyncio.Transport, transport)
+        self._wire.set_write_buffer_limits(high=0)  # so that it says when anything is kept
+        if self._over:
+            self._wire.close()
+        else:
+            self._sink.opened()
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        self._space = bytearray(min(_PIECE, self._allowed))
+        return self._space
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._allowed -= nbytes
+        if self._allowed == 0 and self._wire is not None:
+            self._wire.pause_reading()
+        if not self._over:
+            self._sink.arrived(bytes(self._space[:nbytes]))
+
+    def eof_received(self) -> bool:
+        self._far_ended = True
+        if not self._over:
+            self._sink.ended()
+        self._end_if_both_did()
+        return True  # it may still listen
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        with self._lock:
+            was = self._room
+            self._room += self._unsent
+        self._unsent = 0
+        if was == 0 and not self._over:
+            self._sink.roomy()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._finish():
+            return
+        if self._far_ended:
+            self._sink.closed()
+        else:
+            self._sink.broken()
