@@ -58,7 +58,7 @@ class Bench:
 
     def ask(self, words: str, *args: str, env: LocalHost | None = None) -> str:
         main = f'main() {{\n{words}\n}}\nmain "$@" </dev/null\n'
-        composed = script("gpuws.engines", self.engine.fragment).text + main
+        composed = script("gpuws.engines", *self.engine.fragments).text + main
         reply = (env or self.host).run(Script("test", composed), str(self.run), UNIT, *args)
         assert reply.status == 0, (reply.out, reply.err)
         return reply.out
@@ -231,9 +231,14 @@ def test_tmux_that_does_not_start_says_why(tmp_path: Path) -> None:
     (broken / "tmux").chmod(0o755)
     bench.host = LocalHost(tmp_path, env={"PATH": f"{broken}:{os.environ['PATH']}"})
     main = 'main() { engine_start "$@"; }\nmain "$@" </dev/null\n'
-    program = Script("test", script("gpuws.engines", TMUX.fragment).text + main)
+    program = Script("test", script("gpuws.engines", *TMUX.fragments).text + main)
     reply = bench.host.run(program, str(bench.run), UNIT, str(bench.file))
     assert "die\tno-engine\ttmux does not start: no terminal database" in reply.out
+
+
+def test_the_record_that_engine_and_session_both_need_is_sent_once() -> None:
+    composed = script("gpuws.engines", *TMUX.fragments, "record.sh", "look.sh", "start.sh")
+    assert composed.text.count("look_process() {") == 1
 
 
 def facts(*tools: Tool) -> HostFacts:

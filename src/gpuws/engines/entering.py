@@ -43,7 +43,7 @@ def read_log(
 
     ``build`` reads the log of the environment's build instead of Jupyter's.
     """
-    program = script(_PACKAGE, "look.sh", "folders.sh", "log.sh")
+    program = script(_PACKAGE, "record.sh", "look.sh", "folders.sh", "log.sh")
     asked = (root, name, str(offset), str(tail), "1" if build else "0")
     answers = fields(host.run(program, *asked), "logs")
     told = answers.get("offset", ["0"])[0].strip()

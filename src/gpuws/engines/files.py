@@ -18,7 +18,7 @@ File = tuple[str, str, str]
 def host_scripts() -> tuple[File, ...]:
     """What outlives the login, each called by its content; the supervisor comes first."""
     return (
-        _named("session", "look.sh", "activate.sh", "session.sh"),
+        _named("session", "record.sh", "look.sh", "activate.sh", "session.sh"),
         _named("enter", "activate.sh", "enter.sh"),
         ("bin/terminal.bash", "600", _text("terminal.bash")),
     )

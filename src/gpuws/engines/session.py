@@ -117,8 +117,8 @@ def start(host: Host, order: Order, progress: Progress, *, wait: float = 120.0) 
 
 
 def _program(engine: Engine) -> Script:
-    fragments = ("look.sh", "hold.sh", "folders.sh", engine.fragment)
-    return script("gpuws.engines", *fragments, "start.sh")
+    fragments = ("look.sh", "hold.sh", "folders.sh")
+    return script("gpuws.engines", *engine.fragments, *fragments, "start.sh")
 
 
 def _arguments(order: Order) -> tuple[str, ...]:
@@ -226,7 +226,7 @@ def look(host: Host, *, root: str = "", name: str = "") -> Look:
 
     ``tokens`` has those of ``name``, or of all. Raises GpuwsError("remote-shell").
     """
-    program = script("gpuws.engines", "look.sh", "root.sh", "workspaces.sh")
+    program = script("gpuws.engines", "record.sh", "look.sh", "root.sh", "workspaces.sh")
     return look_from(fields(host.run(program, root, name), stage=_STAGE))
 
 

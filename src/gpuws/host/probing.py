@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpuws.host.script import script
 from gpuws.plan.ports import Script
 
+LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh")
 PROBE = (
     "probe/within.sh",
     "probe/root.sh",
@@ -24,7 +25,7 @@ def probe_script() -> Script:
     Arguments: the root folder ("" = the host's pointer, else ~/gpuws), the prologue's text, and "1"
     to look for tools with the PATH of a login shell. Answers go to gpuws.plan.facts.facts_from.
     """
-    return script("gpuws.host", "gpuws.engines:look.sh", *PROBE)
+    return script("gpuws.host", *LOOK, *PROBE)
 
 
 def pulse_script() -> Script:

@@ -17,12 +17,11 @@ REMOTE_COMMAND = "exec /bin/sh -s"
 def script(package: str, *names: str) -> Script:
     """lib.sh plus the named files of a package, e.g. ``script("gpuws.engines", "start.sh")``.
 
-    A name may be "other.package:file.sh"; fragments come first, the main file last.
+    A name may be "other.package:file.sh"; fragments come first, the main file last. What several
+    of them need may be named by each: it is sent once.
     """
-    parts = [_read("gpuws.host", "lib.sh")]
-    for name in names:
-        owner, _, file = name.rpartition(":")
-        parts.append(_read(owner or package, file))
+    whole = (name if ":" in name else f"{package}:{name}" for name in ("gpuws.host:lib.sh", *names))
+    parts = [_read(*name.split(":")) for name in dict.fromkeys(whole)]
     return Script(names[-1], "".join(parts))
 
 

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # look_record: record.sh
 # One tmux server for each unit, on RUN/tmux.sock, with no configuration file: nothing of the
 # user's is touched, and `kill-server` ends nothing of theirs. tmux keeps the command line and the
 # environment of its first client for life, so no caller may have a secret in either.
@@ -28,7 +29,7 @@ engine_start() {
       "on the host, this must work: tmux -L try new-session -d 'sleep 1'"
   fi
   rm -f "$e_run/tmux.err"
-  write "$e_run/tmux.pid" 600 "$(engine_record "$e_pid")"
+  write "$e_run/tmux.pid" 600 "$(look_process "$e_pid")"
 }
 
 # engine_alive RUN UNIT: a session of that name answers; "=" asks for the whole name, not a prefix.
@@ -54,26 +55,8 @@ engine_stop() {
 
 # engine_server RUN: the server's number, when the process that has it is still that server.
 engine_server() {
-  [ -f "$1/tmux.pid" ] && [ ! -L "$1/tmux.pid" ] || return 1
-  e_line=''
-  read -r e_line <"$1/tmux.pid" || [ -n "$e_line" ] || return 1
-  case ${e_line%% *} in '' | *[!0-9]*) return 1 ;; esac
-  case $e_line in *' gone '*) return 1 ;; esac
-  [ "$(engine_record "${e_line%% *}")" = "$e_line" ] || return 1
-  printf '%s\n' "${e_line%% *}"
-}
-
-# engine_record PID: "PID START BOOT", the same only for the same process.
-engine_record() {
-  e_stat='' e_boot=''
-  if [ -O "/proc/$1" ]; then
-    read -r e_stat 2>/dev/null <"/proc/$1/stat" || :
-    read -r e_boot </proc/sys/kernel/random/boot_id || :
-  fi
-  # shellcheck disable=SC2086 # the fields after the name, which may have spaces and brackets
-  set -- "$1" ${e_stat##*)}
-  case ${2:-Z} in Z | X) set -- "$1" ;; esac
-  printf '%s %s %s' "$1" "${21:-gone}" "$e_boot"
+  look_alive "$1/tmux.pid" || return 1
+  printf '%s\n' "${look_record%% *}"
 }
 
 # engine_quote TEXT: one word for sh.

@@ -45,6 +45,7 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
         "gpuws.environments.conda",
         "gpuws.environments:mark.sh",
         "gpuws.environments:download.sh",
+        "gpuws.environments:take.sh",
         "bring.sh",
     )  # its downloads are bounded by themselves, 280 s each
     reply = host.run(program, order.root, subdir, *names, timeout=900.0)
