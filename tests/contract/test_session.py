@@ -843,6 +843,50 @@ def test_the_log_is_read_from_where_it_was_left_and_after_it_was_begun_anew(plai
     assert read(35) == ("anew\n", 5)
 
 
+def built(lab: Lab, digest: str, name: str, log: str) -> None:
+    """What a build leaves behind that was wanted by a workspace of that name."""
+    folder = Path(lab.root, "builds", digest)
+    folder.mkdir(parents=True)
+    (folder / "build.log").write_text(log)
+    (folder / f"wanted-{name}").touch()
+    time.sleep(0.01)  # the next one is newer
+
+
+def test_a_builds_log_is_that_of_the_newest_that_was_wanted_by_that_name(plain: Lab) -> None:
+    def read(name: str) -> str:
+        return read_log(plain.host, root=plain.root, name=name, offset=-1, tail=9, build=True).text
+
+    plain.start(record=plain.record(prefix=f"{plain.root}/envs/00aa"))
+    built(plain, "00aa", "other", "of the workspace\n")
+    assert read("demo") == "of the workspace\n"
+    built(plain, "00bb", "demo", "failed first\n")
+    built(plain, "00cc", "demo", "failed last\n")
+    built(plain, "00dd", "demo2", "of another\n")
+    assert read("demo") == "failed last\n"
+    assert read("demo2") == read("") == "of another\n"
+    with pytest.raises(GpuwsError, match="can be called"):
+        read("*")
+    plain.rewrite(prefix=f"{plain.root}/envs/00aa")
+    assert read("demo") == "of the workspace\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("", "no-workspace"), ("nobody", "workspace-not-found")]
+)
+def test_a_build_that_never_was_has_no_log(plain: Lab, name: str, code: str) -> None:
+    plain.start()
+    with pytest.raises(GpuwsError) as caught:
+        read_log(plain.host, root=plain.root, name=name, offset=-1, tail=9, build=True)
+    assert caught.value.code == code
+
+
+def test_an_environment_of_the_users_own_has_no_build(plain: Lab) -> None:
+    plain.start()
+    with pytest.raises(GpuwsError) as caught:
+        read_log(plain.host, root=plain.root, name="demo", offset=-1, tail=9, build=True)
+    assert caught.value.code == "environment-not-found"
+
+
 def test_the_log_on_the_host_is_capped(plain: Lab) -> None:
     plain.start()
     log = plain.folder / "jupyter.log"

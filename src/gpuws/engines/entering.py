@@ -41,7 +41,8 @@ def read_log(
 ) -> LogPart:
     """Whole lines from ``offset`` (bytes) on, from -1 the last ``tail`` lines; 256 KiB at most.
 
-    ``build`` reads the log of the environment's build instead of Jupyter's.
+    ``build`` reads the log of the newest build that was wanted by that name ("": by any) instead of
+    Jupyter's; there need not be a workspace.
     """
     program = script(_PACKAGE, "record.sh", "look.sh", "folders.sh", "log.sh")
     asked = (root, name, str(offset), str(tail), "1" if build else "0")

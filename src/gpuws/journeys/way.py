@@ -33,26 +33,30 @@ def probe(host: Host, reach: Reach) -> HostFacts:
 def find(host: Host, reach: Reach, name: str | None) -> tuple[Look, Workspace]:
     """The workspace that is meant: the named one, else the only one that could be."""
     seen = look(host, root=reach.entry.root or "", name=name or "")
+    return seen, among(seen, reach.host, name)
+
+
+def among(seen: Look, host: str, name: str | None) -> Workspace:
+    """The same of those that were seen."""
     known = {each.name: each for each in seen.workspaces}
     if name:
         if name not in known:
-            raise _not_there(reach.host, name, tuple(known))
-        return seen, known[name]
+            raise _not_there(host, name, tuple(known))
+        return known[name]
     alive = [each for each in seen.workspaces if each.state in ALIVE]
     only = alive or list(seen.workspaces)
     if len(only) == 1:
-        return seen, only[0]
+        return only[0]
     if not only:
         raise GpuwsError(
             "no-workspace",
-            f"{reach.host} has no workspace under {seen.root}",
-            hint=f"`gpuws up {reach.host}` makes one",
+            f"{host} has no workspace under {seen.root}",
+            hint=f"`gpuws up {host}` makes one",
         )
     raise GpuwsError(
         "several-workspaces",
-        f"{reach.host} has several workspaces: "
-        + ", ".join(f"{reach.host}/{each.name}" for each in only),
-        hint=f"name one, for example {reach.host}/{only[0].name}",
+        f"{host} has several workspaces: " + ", ".join(f"{host}/{each.name}" for each in only),
+        hint=f"name one, for example {host}/{only[0].name}",
     )
 
 
