@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.host.probing import PROBE
-from gpuws.host.script import fields, script
+from gpuws.host.probing import probe_script
+from gpuws.host.script import fields
 from gpuws.plan.facts import facts_from
 from gpuws.plan.model import Build, HostFacts
 from gpuws.plan.ports import Script
@@ -34,7 +34,7 @@ U1 = "GPU-1b2c3d4e-5f60-4718-8293-a4b5c6d7e8f9"
 
 def probe_with(**seconds: int) -> Script:
     """The probe, with other deadlines where a test waits for one."""
-    whole = script("gpuws.host", *PROBE)
+    whole = probe_script()
     text = whole.text
     for name, value in seconds.items():
         before = {"PATIENCE": "PATIENCE=9", "SMI_SECONDS": "SMI_SECONDS=7", "RC": "ask_shell 5"}
@@ -66,10 +66,10 @@ def ask(home: Path) -> Ask:
     def run(
         *args: str, shell: str = "/bin/sh", program: Script | None = None, **env: str
     ) -> Fields:
-        root, prologue, login = (*args, *("", "", "0")[len(args) :])
+        asked = (*args, *("", "", "0", "0")[len(args) :])
         plain = {"PATH": SYSTEM, "SHELL": "/bin/sh", "TMPDIR": str(home.parent)}
         host = LocalHost(home, shell=tuple(shell_of(shell)), env={**plain, **env})
-        return fields(host.run(program or probe_with(), root, prologue, login))
+        return fields(host.run(program or probe_with(), *asked))
 
     return run
 
@@ -619,3 +619,14 @@ def test_a_quota_is_told_where_the_host_has_one(ask: Ask, tmp_path: Path) -> Non
     assert [(q.filesystem, q.used_mb, q.limit_mb) for q in facts.quotas] == [
         ("/dev/md0", 1024, 2048)
     ]
+
+
+def test_tokens_are_told_only_to_who_asks_for_them(ask: Ask, home: Path) -> None:
+    folder = home / "gpuws/workspaces/demo"
+    folder.mkdir(parents=True)
+    (folder / "workspace.json").write_text('{"schema":1,"name":"demo"}\n')
+    (folder / "token").write_text("f00d\n")
+    linked = home / "gpuws/workspaces/linked"
+    linked.symlink_to(folder)
+    assert "token" not in ask()
+    assert ask("", "", "0", "1")["token"] == ["demo\tf00d"]

@@ -37,7 +37,7 @@ from gpuws.engines.session import (
 )
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import Workspace
-from gpuws.tunnel.http import readiness
+from gpuws.tunnel.http import last_activity, readiness
 from tests.support.jupyter_env import jupyter_env  # noqa: F401  a fixture
 from tests.support.local_host import LocalHost
 from tests.support.sessions import BASE_URL, Lab, carrying, gone, stand_in
@@ -205,6 +205,17 @@ def test_it_proves_to_the_tunnel_that_it_is_ours(live: Live) -> None:
     assert live.workspace.target
     stream = live.lab.host.open_stream(live.workspace.target)
     readiness(stream, BASE_URL, live.lab.token.reveal(), live.lab.instance)
+    stream.close()
+
+
+def test_to_ask_for_the_last_activity_is_no_activity(live: Live) -> None:
+    assert live.workspace.target
+    live.json("GET", "api/kernels")  # this is one
+    stream = live.lab.host.open_stream(live.workspace.target)
+    first = last_activity(stream, BASE_URL, live.lab.token.reveal())
+    assert abs(time.time() - first) < 60
+    time.sleep(0.1)
+    assert last_activity(stream, BASE_URL, live.lab.token.reveal()) == first
     stream.close()
 
 

@@ -12,6 +12,7 @@ import time
 import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -222,6 +223,34 @@ def test_down_of_an_unreachable_host_ends_the_local_side_and_names_what_runs(
         desk.server.start()
     assert desk.laptop.ok("down", "gpubox/far", "--yes").out.startswith("stopped far")
     nothing_is_left(desk, port)
+
+
+def shown(lab: Lab, name: str) -> dict[str, Any]:
+    [host] = lab.laptop.ok("--json", "status", "gpubox").data()["hosts"]
+    found: dict[str, Any] = next(each for each in host["workspaces"] if each["name"] == name)
+    return found
+
+
+def test_status_tells_how_long_jupyter_was_idle_and_does_not_wait_for_one_that_hangs(
+    desk: Lab, jupyter_env: Path
+) -> None:
+    desk.laptop.ok("up", "gpubox", "-d", "--use-env", str(jupyter_env), "--name", "idler")
+    service = int((desk.root / "workspaces/idler/service").read_text().split()[0])
+    Notebook(desk.laptop.ok("url", "gpubox/idler").out.strip()).kernels()  # an activity
+    time.sleep(1.5)
+    assert 1 <= shown(desk, "idler")["idle_s"] < 60
+    os.kill(service, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        hanging = shown(desk, "idler")
+        took = time.monotonic() - begun
+    finally:
+        os.kill(service, signal.SIGCONT)
+    assert (hanging["state"], hanging["idle_s"]) == ("running", None)
+    assert took < 10
+    assert shown(desk, "idler")["idle_s"] >= 1
+    desk.laptop.ok("down", "gpubox/idler", "--yes")
+    nothing_is_left(desk)
 
 
 # --- odd hosts ---------------------------------------------------------------------------------

@@ -12,6 +12,18 @@ look_workspaces() {
   done
 }
 
+# look_tokens ROOT NAME: token<TAB>NAME<TAB>TOKEN of that workspace, or of all where NAME is "".
+look_tokens() {
+  [ ! -L "$1/workspaces" ] || return 0
+  for look_folder in "$1"/workspaces/*/; do
+    look_folder=${look_folder%/}
+    look_ours "$look_folder" || continue
+    [ -z "$2" ] || [ "${look_folder##*/}" = "$2" ] || continue
+    look_token=$(look_line "$look_folder/token")
+    [ -z "$look_token" ] || printf 'token\t%s\t%s\n' "${look_folder##*/}" "$look_token"
+  done
+}
+
 # look_ours FOLDER: a folder of this user's, not a link to one.
 look_ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
 

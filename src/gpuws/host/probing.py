@@ -22,8 +22,9 @@ PROBE = (
 def probe_script() -> Script:
     """The probe with the engines' look at the workspaces.
 
-    Arguments: the root folder ("" = the host's pointer, else ~/gpuws), the prologue's text, and "1"
-    to look for tools with the PATH of a login shell. Answers go to gpuws.plan.facts.facts_from.
+    Arguments: the root folder ("" = the host's pointer, else ~/gpuws), the prologue's text, "1" to
+    look for tools with the PATH of a login shell, and "1" to be told the workspaces' tokens.
+    Answers go to gpuws.plan.facts.facts_from.
     """
     return script("gpuws.host", *LOOK, *PROBE)
 

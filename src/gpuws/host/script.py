@@ -71,6 +71,11 @@ def fields(reply: Reply, stage: str = "") -> dict[str, list[str]]:
             f"a step on the host ended with status {reply.status}",
             hint="run again with -vv to see each step",
             stage=stage,
-            detail=(reply.err or reply.out)[-4000:],
+            detail=(reply.err or _without_tokens(reply.out))[-4000:],
         )
     return answers
+
+
+def _without_tokens(out: str) -> str:
+    """An answer cut short is shown to people, and may have got as far as the secrets."""
+    return "\n".join(line for line in out.split("\n") if not line.startswith("token\t"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuws.engines.session import Look, look
+from gpuws.engines.session import Look, look, tokens_from
 from gpuws.errors import GpuwsError
 from gpuws.host.probing import probe_script
 from gpuws.host.script import fields
@@ -19,15 +19,20 @@ ALIVE = frozenset({"running", "starting"})
 
 def probe(host: Host, reach: Reach) -> HostFacts:
     """One round trip that asks everything."""
+    return facts_from(_probed(host, reach))
+
+
+def probe_with_tokens(host: Host, reach: Reach) -> tuple[HostFacts, dict[str, Secret]]:
+    """The same with what Jupyter wants to be asked with, by workspace."""
+    answers = _probed(host, reach, "1")
+    return facts_from(answers), tokens_from(answers)
+
+
+def _probed(host: Host, reach: Reach, tokens: str = "0") -> dict[str, list[str]]:
     entry = reach.entry
-    reply = host.run(
-        probe_script(),
-        entry.root or "",
-        "\n".join(entry.prologue),
-        "1" if entry.login_env else "0",
-        timeout=60.0,
-    )
-    return facts_from(fields(reply, "probe"))
+    login = "1" if entry.login_env else "0"
+    asked = (entry.root or "", "\n".join(entry.prologue), login, tokens)
+    return fields(host.run(probe_script(), *asked, timeout=60.0), "probe")
 
 
 def find(host: Host, reach: Reach, name: str | None) -> tuple[Look, Workspace]:

@@ -11,7 +11,8 @@ tell_root() {
   tell_space
   tell_run_base
   tell_leftovers
-  ! command -v look_workspaces >/dev/null 2>&1 || (look_workspaces "$root")
+  (look_workspaces "$root")
+  [ "$tokens" != 1 ] || (look_tokens "$root" "")
 }
 
 may_write() { [ -d "$1" ] && [ -w "$1" ] && [ -x "$1" ]; }
