@@ -19,7 +19,7 @@ from gpuws.errors import GpuwsError
 from gpuws.host.probing import probe_script
 from gpuws.host.script import fields
 from gpuws.plan.facts import facts_from
-from gpuws.plan.model import Build, HostFacts
+from gpuws.plan.model import Build, HostFacts, Tool
 from gpuws.plan.ports import Script
 from tests.support.local_host import LocalHost
 
@@ -630,3 +630,27 @@ def test_tokens_are_told_only_to_who_asks_for_them(ask: Ask, home: Path) -> None
     linked.symlink_to(folder)
     assert "token" not in ask()
     assert ask("", "", "0", "1")["token"] == ["demo\tf00d"]
+
+
+def test_the_tmux_that_was_brought_comes_first_and_is_no_environment(ask: Ask, home: Path) -> None:
+    root, digest = home / "gpuws", "0123456789abcdef"
+    executable(root / f"envs/{digest}/bin/tmux", "echo tmux 3.4")
+    (root / "tools").mkdir()
+    (root / "tools/tmux").symlink_to(f"../envs/{digest}")
+    other = executable(home / "bin/tmux", "echo tmux 1.6").parent
+    path = before_system(other)
+    assert tool_paths(ask(PATH=path), "tmux") == [str(other / "tmux")]  # it is not complete
+    (root / f"envs/{digest}/.gpuws-complete").write_text("{}\n")
+    facts = facts_from(ask(PATH=path))
+    assert facts.tool("tmux") == Tool("tmux", f"{root}/tools/tmux/bin/tmux", "3.4")
+    assert facts.prefixes == ()
+
+
+def test_why_no_tmux_could_be_brought_is_told_for_a_day(ask: Ask, home: Path) -> None:
+    note = home / "gpuws/tools/tmux.missed"
+    note.parent.mkdir(parents=True)
+    note.write_text("no way out\n")
+    assert facts_from(ask()).tmux_missed == "no way out"
+    day_ago = time.time() - 86_500
+    os.utime(note, (day_ago, day_ago))
+    assert facts_from(ask()).tmux_missed == ""

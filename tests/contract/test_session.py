@@ -696,6 +696,7 @@ def test_keep_running_leaves_it_and_the_next_start_does_too(lab: Lab) -> None:
 
 
 P = Process
+BROUGHT = "/home/my own/gpuws/tools/tmux/bin/tmux"
 
 
 @pytest.mark.parametrize(
@@ -712,6 +713,7 @@ P = Process
         (P(42, 1, 42, 0, 9, "python train.py"), True),  # setsid
         (P(43, 42, 42, 0, 10, "python train.py"), True),  # and its child
         (P(50, 1, 50, 0, 11, "tmux -S /r/tmux.sock -f /dev/null new-session -d"), False),
+        (P(50, 1, 50, 0, 11, f"{BROUGHT} -S /r/tmux.sock -f /dev/null new-session -d"), False),
         (P(51, 50, 51, 34818, 12, "bash"), False),  # a terminal of `gpuws shell`
         (P(52, 51, 51, 34818, 13, "make"), True),
     ],

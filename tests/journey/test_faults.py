@@ -27,6 +27,7 @@ from tests.support.lab import (
     tools_without,
 )
 from tests.support.outside import Notebook, files, listeners, sockets
+from tests.support.tmux_package import tmux_channel
 
 __all__ = ["jupyter_env"]
 
@@ -315,20 +316,6 @@ def is_open(path: Path) -> bool:
     return path.exists() and not path.is_symlink() and bool(path.stat().st_mode & 0o077)
 
 
-def test_a_host_without_tmux_gets_a_session_of_its_own_and_it_is_said(
-    short_tmp: Path, jupyter_env: Path
-) -> None:
-    path = tools_without(short_tmp / "bin", "tmux")
-    with running_lab(short_tmp, env={"PATH": path}) as lab:
-        done = lab.laptop.ok("--json", "up", "gpubox", "--use-env", str(jupyter_env))
-        assert done.data()["session"]["engine"] == "setsid"
-        assert "tmux" in done.err
-        assert status_code(lab.laptop.ok("url").out.strip()) == 200
-        assert lab.laptop.ok("exec", "gpubox", "--", "echo", "there").out == "there\n"
-        lab.laptop.ok("down", "gpubox", "--yes")
-        nothing_is_left(lab)
-
-
 def test_a_crash_of_jupyter_as_it_starts_is_told_at_once_with_its_log(
     desk: Lab, jupyter_env: Path
 ) -> None:
@@ -379,6 +366,16 @@ def test_dry_run_of_a_build_lists_what_up_then_makes(
 ) -> None:
     with running_lab(short_tmp, env=uv_cache) as lab:
         compare(lab)
+
+
+def test_dry_run_on_a_host_without_tmux_lists_the_one_that_up_brings(
+    short_tmp: Path, tmp_path: Path, jupyter_env: Path
+) -> None:
+    channel = tmux_channel(tmp_path / "channel")
+    path = tools_without(short_tmp / "bin", "tmux")
+    with running_lab(short_tmp, env={"PATH": path}) as lab:
+        prefer_own_port(lab.laptop, f"    channels: [{channel.url}]\n")
+        compare(lab, "--use-env", str(jupyter_env), "--name", "planned")
 
 
 def compare(lab: Lab, *words: str) -> None:

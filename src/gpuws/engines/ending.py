@@ -152,7 +152,9 @@ def started_by_hand(every: list[Process], service: int, supervisor: int) -> list
 
 
 def _is_tmux(process: Process) -> bool:
-    return process.command.startswith("tmux ") and " new-session " in process.command
+    """The host's own, or the one that gpuws brought, by its path."""
+    program, starts, _ = process.command.partition(" new-session ")
+    return bool(starts) and program.startswith(("tmux ", "/")) and "tmux -S " in program
 
 
 @dataclass(frozen=True)

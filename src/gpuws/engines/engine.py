@@ -10,14 +10,16 @@ from gpuws.plan.model import HostFacts
 
 @dataclass(frozen=True)
 class Engine:
-    """``fragments`` define engine_start, engine_alive and engine_stop for a script after them."""
+    """``fragments`` define engine_start, engine_alive and engine_stop for a script after them,
+    which sets ``root``."""
 
     name: str
     fragments: tuple[str, ...]
 
 
 _RECORD = "gpuws.engines:record.sh"
-TMUX = Engine("tmux", (_RECORD, "gpuws.engines.tmux:engine.sh"))
+_TMUX = "gpuws.engines.tmux"
+TMUX = Engine("tmux", (_RECORD, f"{_TMUX}:program.sh", f"{_TMUX}:engine.sh"))
 SETSID = Engine("setsid", (_RECORD, "gpuws.engines.setsid:engine.sh"))
 ENGINES = {engine.name: engine for engine in (TMUX, SETSID)}
 _OLDEST_TMUX = (1, 8)  # -P -F of new-session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gpuws.engines.files import ENTER
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
 from gpuws.plan.model import Workspace
@@ -27,13 +28,13 @@ def enter(
     if not command:
         raise GpuwsError("usage", "there is no command to run", hint="gpuws exec HOST -- COMMAND")
     folder = f"{root}/workspaces/{workspace.name}"
-    return script(_PACKAGE, "activate.sh", "enter.sh"), (folder, "exec", *command)
+    return script(_PACKAGE, *ENTER), (folder, "exec", *command)
 
 
 def enter_shell(root: str, workspace: Workspace) -> tuple[Script, tuple[str, ...]]:
     """The same for a terminal: inside the session's tmux where it has one."""
     folder = f"{root}/workspaces/{workspace.name}"
-    return script(_PACKAGE, "activate.sh", "enter.sh"), (folder, "shell")
+    return script(_PACKAGE, *ENTER), (folder, "shell")
 
 
 def read_log(

@@ -6,11 +6,16 @@
 #   can_unpack           whether the host has what opens such an archive
 #   unpack FILE          into $scratch/out; sets binary to the tool in it, or status 1
 
-# take_first TOOL LACKING SOURCE...: answers path, version and from, or "miss" lines only.
+# take_first TOOL LACKING SOURCE...: answers path, version and from, or "miss" lines only. One that
+# was brought since the laptop looked is taken as it is.
 # LACKING: what the host has none of when nothing there can open such an archive.
 take_first() {
   t_tool=$1 t_lacking=$2
   shift 2
+  if [ -x "$root/tools/bin/$t_tool" ]; then
+    try_tool "$t_tool"
+    return 0
+  fi
   mkdir -p "$root" 2>/dev/null || die no-root-folder "cannot make the folder $root"
   make_scratch
   trap 'rm -rf "$scratch"' EXIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpuws.host.script import script
 from gpuws.plan.ports import Script
 
-LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh")
+LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh", "gpuws.engines.tmux:program.sh")
 PROBE = (
     "probe/within.sh",
     "probe/root.sh",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from gpuws.engines.engine import engine_for
 from gpuws.engines.files import plan_files, plan_processes
 from gpuws.environments.build import BuildOrder, plan_lines
+from gpuws.environments.fetching import public
+from gpuws.journeys import tmux
+from gpuws.journeys.orders import environment_order
 from gpuws.plan.decide import UpPlan
 from gpuws.plan.model import HostFacts
 from gpuws.plan.requests import Plan, UpRequest
@@ -12,28 +15,43 @@ from gpuws.plan.requests import Plan, UpRequest
 _JUPYTERS = (".jupyter", ".ipython", ".local/share/jupyter", ".npm")
 
 
-def plan(request: UpRequest, decided: UpPlan, facts: HostFacts, build: BuildOrder | None) -> Plan:
-    """``build`` is the order that `up` would give, None where the environment is there."""
+def plan(request: UpRequest, decided: UpPlan, facts: HostFacts) -> Plan:
+    """What would be brought is taken for granted."""
     starts = decided.session != "keep"
+    lacking = tmux.to_bring(request, decided, facts)
+    facts = tmux.planned(facts) if lacking else facts
+    building = decided.environment.build
+    build = environment_order(request, decided, facts) if building else None
     engine = engine_for(facts).name
-    files = plan_lines(build) if build else ()
+    orders = tuple(each for each in (lacking, build) if each)
+    files = tuple(line for each in orders for line in plan_lines(each))
+    files += (f"{decided.root}/tools/tmux",) if lacking else ()
     if starts:
         where = (decided.root, decided.name, decided.run, decided.dir)
         files += plan_files(*where, request.jupyter, engine)
         files += _beside(request, decided, facts)
     about = (decided.run, decided.name, request.jupyter, engine)
     processes = plan_processes(*about) if starts else ()
-    if build:
-        processes += (f"{build.engine.name}: the build of {build.prefix}, until it is done",)
     port = f"127.0.0.1:{request.local_port or decided.wanted_port} on this laptop"
     return Plan(
         workspace=f"{request.reach.host}/{decided.name}",
         files=tuple(dict.fromkeys(files)),
-        processes=processes,
+        processes=processes + tuple(map(_building, orders)),
         ports=(port,) if request.jupyter else (),
-        move_mb=None if build else 0.0,
-        steps=_steps(request, decided, facts, build),
+        move_mb=None if orders else 0.0,
+        steps=_bringing(lacking) + _steps(request, decided, facts, build),
     )
+
+
+def _building(order: BuildOrder) -> str:
+    return f"{order.engine.name}: the build of {order.prefix}, until it is done"
+
+
+def _bringing(order: BuildOrder | None) -> tuple[str, ...]:
+    if order is None:
+        return ()
+    where = ", ".join(map(public, order.effective_channels))
+    return (f"bring tmux from {where} with {order.choice.tool}: the host has none to use",)
 
 
 def _beside(request: UpRequest, decided: UpPlan, facts: HostFacts) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # look_record: record.sh
+# shellcheck disable=SC2154 # look_record: record.sh; tmux: program.sh; root: the script after it
 # One tmux server for each unit, on RUN/tmux.sock, with no configuration file: nothing of the
 # user's is touched, and `kill-server` ends nothing of theirs. tmux keeps the command line and the
 # environment of its first client for life, so no caller may have a secret in either.
@@ -9,6 +9,7 @@ engine_start() {
   e_run=$1 e_unit=$2
   shift 2
   engine_stop "$e_run" "$e_unit"
+  find_tmux "$root"
   # The words of the command are read by a shell that tmux chooses by SHELL: that must be sh, and
   # the user's own goes to the script. Descriptor 9 stays on the pane's terminal: when nobody holds
   # that any more, tmux takes the pane for dead and ends it.
@@ -20,7 +21,7 @@ engine_start() {
     unset LC_ALL TMUX TMUX_PANE SSH_AUTH_SOCK SSH_CLIENT SSH_CONNECTION SSH_TTY || :
     SHELL=/bin/sh TERM=${TERM:-xterm}
     export SHELL TERM
-    tmux -S "$e_run/tmux.sock" -f /dev/null new-session -d -P -F '#{pid}' -s "$e_unit" \
+    "$tmux" -S "$e_run/tmux.sock" -f /dev/null new-session -d -P -F '#{pid}' -s "$e_unit" \
       "exec env$e_words 9<&0 </dev/null >/dev/null 2>&1" </dev/null 2>"$e_run/tmux.err"
   ); then
     e_said=$(head -n 1 "$e_run/tmux.err" 2>/dev/null) || e_said=''
@@ -40,14 +41,16 @@ engine_alive() {
     kill -USR1 "$e_pid" 2>/dev/null || return 1
     sleep 0.2 2>/dev/null || sleep 1
   fi
-  tmux -S "$1/tmux.sock" has-session -t "=$2" </dev/null >/dev/null 2>&1
+  find_tmux "$root"
+  "$tmux" -S "$1/tmux.sock" has-session -t "=$2" </dev/null >/dev/null 2>&1
 }
 
 # engine_stop RUN UNIT: end the server with all its windows; safe to repeat.
 engine_stop() {
   e_pid=$(engine_server "$1") || e_pid=''
-  if [ -S "$1/tmux.sock" ] && have tmux; then
-    tmux -S "$1/tmux.sock" kill-server </dev/null >/dev/null 2>&1 || :
+  find_tmux "$root"
+  if [ -S "$1/tmux.sock" ] && have "$tmux"; then
+    "$tmux" -S "$1/tmux.sock" kill-server </dev/null >/dev/null 2>&1 || :
   fi
   if [ -n "$e_pid" ] && engine_server "$1" >/dev/null; then kill "$e_pid" 2>/dev/null || :; fi
   rm -f "$1/tmux.sock" "$1/tmux.err" "$1/tmux.pid"

@@ -114,10 +114,13 @@ is_remote() {
   esac
 }
 
+# What a tool of ours lies in is no environment of the user's.
 tell_leftovers() {
+  tools=$(readlink "$root/tools/tmux" 2>/dev/null) || tools=
   for each in "$root"/envs/*/.gpuws-complete; do
     [ -f "$each" ] || continue
     each=${each%/.gpuws-complete}
+    [ "${each##*/}" != "${tools##*/}" ] || continue
     if [ -L "$each" ]; then
       to=$(readlink "$each" 2>/dev/null) || continue
       say current "${each##*/}	${to##*/}"
