@@ -243,7 +243,8 @@ def test_tmux_that_does_not_start_says_why(tmp_path: Path) -> None:
 
 
 @needs_tmux
-def test_the_tmux_that_was_brought_is_the_one_for_everything(short_tmp: Path) -> None:
+@pytest.mark.parametrize("shell", sorted(SHELLS))
+def test_the_tmux_that_was_brought_is_the_one_for_everything(short_tmp: Path, shell: str) -> None:
     bench = Bench(short_tmp, TMUX)
     prefix = bench.root / "envs/0123456789abcdef"
     (prefix / "bin").mkdir(parents=True)
@@ -252,7 +253,8 @@ def test_the_tmux_that_was_brought_is_the_one_for_everything(short_tmp: Path) ->
     broken.mkdir()
     (broken / "tmux").write_text("#!/bin/sh\necho tmux 1.6\nexit 1\n")
     (broken / "tmux").chmod(0o755)
-    bench.host = LocalHost(short_tmp, env={"PATH": f"{broken}:{os.environ['PATH']}"})
+    path = f"{broken}:{os.environ['PATH']}"
+    bench.host = LocalHost(short_tmp, shell=there(shell), env={"PATH": path})
     (prefix / ".gpuws-complete").touch()
     tool = place(bench.host, str(bench.root), prefix.name)
     assert tool.version == subprocess.check_output(["tmux", "-V"], text=True).split()[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pexpect
 import pytest
 
 from tests.journey.test_conda import environment
+from tests.support import micromamba
 from tests.support.conda_channel import Channel, serve
 from tests.support.conda_fixtures import conda_cache, conda_channel
 from tests.support.lab import Lab, prefer_own_port, running_lab, tools_without
@@ -23,11 +25,13 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux"),
 ]
 
+LACKING = ("tmux", "micromamba", "mamba", "conda")
+
 
 @pytest.fixture
 def bare_lab(short_tmp: Path) -> Iterator[Lab]:
     """A host that has neither tmux nor a conda tool."""
-    path = tools_without(short_tmp / "bin", "tmux", "micromamba", "mamba", "conda")
+    path = tools_without(short_tmp / "bin", *LACKING)
     with running_lab(short_tmp, env={"PATH": path}) as lab:
         yield lab
 
@@ -54,7 +58,9 @@ def test_a_host_without_tmux_gets_one_from_the_channel_and_all_runs_in_it(
             each for each in lab.root.glob("builds/*/lock.*") if " tmux " in str(each.readlink())
         ]
         assert built.parent.name == first.data()["environment"]["hash"]
-        assert [path for path in tmux.log if "/tmux-" in path] != []
+        fetched = [path.rsplit("/", 1)[1] for path in tmux.log + packages.log]
+        for once in ("micromamba-", "tmux-"):
+            assert sum(name.startswith(once) for name in fetched) == 1, once
         assert shell_says(lab, "echo in:$TMUX").startswith(f"{lab.root}/run/w-")
 
         tmux.log.clear()
@@ -103,7 +109,7 @@ def test_where_the_channel_has_no_tmux_the_session_does_without_and_says_so(
         served.log.clear()
         run("down", "--yes")
         again = run("--json", "up", "gpubox", "--no-jupyter")
-        assert said in again.err  # told again, but for a day not tried again
+        assert f"{said}; --restart tries again" in again.err
         assert served.log == []
         run("--json", "up", "gpubox", "--no-jupyter", "--restart", "--yes")
         assert served.log != []
@@ -122,3 +128,23 @@ def test_a_tmux_that_is_too_old_is_as_good_as_none(bare_lab: Lab, tmp_path: Path
     assert done.code == 0, done.err
     assert server_of(lab).startswith(f"{lab.root}/envs/")
     lab.laptop.ok("down", "gpubox", "--yes")
+
+
+def test_a_down_while_tmux_is_being_brought_ends_the_up_too(
+    short_tmp: Path, tmp_path: Path
+) -> None:
+    path = tools_without(short_tmp / "bin", *LACKING)
+    channel = tmux_channel(tmp_path / "channel")
+    with running_lab(short_tmp, env={"PATH": path, micromamba.FAULT: "hang:1"}) as lab:
+        prefer_own_port(lab.laptop, f"    channels: [{channel.url}]\n")
+        process = lab.laptop.start("up", "gpubox", "--use-env", sys.prefix, "--no-jupyter")
+        deadline = time.monotonic() + 20
+        while not list(lab.root.glob("builds/*/pid")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        [host] = lab.laptop.ok("--json", "status", "gpubox").data()["hosts"]
+        assert [each["state"] for each in host["workspaces"]] == ["building"]
+        lab.laptop.ok("down", "gpubox", "--yes")
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 8, err
+        assert "the build was ended before it was complete" in err
+        assert not (lab.root / "workspaces").exists()

@@ -17,30 +17,35 @@ _JUPYTERS = (".jupyter", ".ipython", ".local/share/jupyter", ".npm")
 
 def plan(request: UpRequest, decided: UpPlan, facts: HostFacts) -> Plan:
     """What would be brought is taken for granted."""
-    starts = decided.session != "keep"
     lacking = tmux.to_bring(request, decided, facts)
     facts = tmux.planned(facts) if lacking else facts
     building = decided.environment.build
     build = environment_order(request, decided, facts) if building else None
-    engine = engine_for(facts).name
     orders = tuple(each for each in (lacking, build) if each)
     files = tuple(line for each in orders for line in plan_lines(each))
     files += (f"{decided.root}/tools/tmux",) if lacking else ()
-    if starts:
-        where = (decided.root, decided.name, decided.run, decided.dir)
-        files += plan_files(*where, request.jupyter, engine)
-        files += _beside(request, decided, facts)
-    about = (decided.run, decided.name, request.jupyter, engine)
-    processes = plan_processes(*about) if starts else ()
+    made, processes = _session(request, decided, facts)
     port = f"127.0.0.1:{request.local_port or decided.wanted_port} on this laptop"
     return Plan(
         workspace=f"{request.reach.host}/{decided.name}",
-        files=tuple(dict.fromkeys(files)),
+        files=tuple(dict.fromkeys(files + made)),
         processes=processes + tuple(map(_building, orders)),
         ports=(port,) if request.jupyter else (),
         move_mb=None if orders else 0.0,
         steps=_bringing(lacking) + _steps(request, decided, facts, build),
     )
+
+
+def _session(
+    request: UpRequest, decided: UpPlan, facts: HostFacts
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Files and processes of a session that is started."""
+    if decided.session == "keep":
+        return (), ()
+    engine = engine_for(facts).name
+    where = (decided.root, decided.name, decided.run, decided.dir)
+    files = plan_files(*where, request.jupyter, engine) + _beside(request, decided, facts)
+    return files, plan_processes(decided.run, decided.name, request.jupyter, engine)
 
 
 def _building(order: BuildOrder) -> str:

@@ -41,20 +41,29 @@ def brought(
     order = to_bring(request, plan, facts)
     if order is None:
         if plan.session != "keep" and engine_for(facts) is SETSID:
-            world.report.note(_without(facts, facts.tmux_missed))
+            world.report.note(f"{_without(facts, facts.tmux_missed)}; --restart tries again")
         return facts
     world.report.stage("tmux", f"{_lack(facts)}: bringing one")
+    made = _bring(order, host, world)
+    if isinstance(made, str):
+        world.report.note(_without(facts, made))
+        return facts
+    world.report.note(f"{_lack(facts)}: tmux {made.version} was brought to {made.path}")
+    return given(facts, made)
+
+
+def _bring(order: BuildOrder, host: Host, world: World) -> Tool | str:
+    """The tool, or why it cannot be had. Raises what ends `up` too."""
     try:
         ensure(host, order, _Lines(world.report), world.fetch)
-        tool = place(host, plan.root, order.hash)
+        return place(host, order.root, order.hash)
     except GpuwsError as error:
         if error.exit in _ENDS_UP or not host.alive():
             raise
-        missed(host, plan.root, error.message)
-        world.report.note(_without(facts, error.message))
-        return facts
-    world.report.note(f"{_lack(facts)}: tmux {tool.version} was brought to {tool.path}")
-    return given(facts, tool)
+        missed(host, order.root, error.message)
+        if error.code == "build-interrupted":  # by a `down`: then `up` must not go on either
+            raise
+        return error.message
 
 
 def given(facts: HostFacts, tool: Tool) -> HostFacts:
