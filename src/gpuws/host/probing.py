@@ -6,6 +6,8 @@ from gpuws.host.script import script
 from gpuws.plan.ports import Script
 
 LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh", "gpuws.engines.tmux:program.sh")
+"""The engines' own knowledge: which workspaces live, and which tmux is theirs."""
+
 PROBE = (
     "probe/within.sh",
     "probe/root.sh",
