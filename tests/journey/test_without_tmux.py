@@ -116,6 +116,22 @@ def test_where_the_channel_has_no_tmux_the_session_does_without_and_says_so(
     run("down", "gpubox", "--yes")
 
 
+def test_a_host_that_reaches_no_channel_does_without_too(bare_lab: Lab) -> None:
+    prefer_own_port(bare_lab.laptop, "    channels: ['http://me:hunter2@127.0.0.1:9/none']\n")
+    words = ("--json", "up", "gpubox", "--use-env", sys.prefix, "--no-jupyter")
+    done = bare_lab.laptop.ok(*words)
+    assert done.data()["session"]["engine"] == "setsid"
+    assert "none could be brought (micromamba cannot be brought to the host)" in done.err
+    bare_lab.laptop.ok("down", "gpubox", "--yes")
+    again = bare_lab.laptop.ok(*words)
+    assert "(micromamba cannot be brought to the host)" in again.err
+    assert "--restart tries again" in again.err
+    planned = bare_lab.laptop.ok("up", "gpubox", *words[3:], "--restart", "--dry-run")
+    assert "bring tmux from http://127.0.0.1:9/none with micromamba" in planned.out
+    assert "hunter2" not in done.err + again.err + planned.out
+    bare_lab.laptop.ok("down", "gpubox", "--yes")
+
+
 def test_a_tmux_that_is_too_old_is_as_good_as_none(bare_lab: Lab, tmp_path: Path) -> None:
     lab = bare_lab
     old = Path(lab.home).parent / "bin/tmux"
