@@ -15,6 +15,7 @@ from gpuws.options import Options
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
 from gpuws.records import Record, Records
 
+_IDLE = 300  # seconds without activity that are worth a word
 _PATIENCE = 2.5  # seconds for a host that does not answer, unless --timeout says otherwise
 
 
@@ -112,8 +113,17 @@ def _workspace(each: dict[str, Any]) -> list[str]:
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(each["since"])) if each["since"] else ""
     owner = each.get("owner") or {}
     whose = f"{owner.get('person')}@{owner.get('laptop')}" if owner else ""
-    parts = [f"{each['name']:20} {each['state']:9} {since}", tunnel, whose]
+    idle = _idle(each["idle_s"] or 0)
+    parts = [f"{each['name']:20} {each['state']:9} {since}", idle, tunnel, whose]
     told = ["  ".join(part for part in parts if part)]
     if each.get("activate"):
         told.append(f"    {each['activate']}")
     return told
+
+
+def _idle(seconds: int) -> str:
+    if seconds < _IDLE:
+        return ""
+    minutes = seconds // 60
+    long = f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+    return f"no activity for {long}"

@@ -22,6 +22,7 @@ _QUIET_FOR = 15.0  # seconds between two progress lines off a terminal
 STAGES = {
     "connect": "connecting",
     "probe": "looking at the host",
+    "tmux": "tmux",
     "environment": "environment",
     "session": "session",
     "tunnel": "tunnel",

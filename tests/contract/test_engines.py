@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gpuws.engines.bringing import place
 from gpuws.engines.engine import ENGINES, SETSID, TMUX, Engine, engine_for, engine_named
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
@@ -44,6 +45,7 @@ class Bench:
     """A run folder and a script that says what became of it."""
 
     def __init__(self, folder: Path, engine: Engine) -> None:
+        self.root = folder / "ro ot"
         self.run = folder / "r un"
         self.run.mkdir(mode=0o700)
         self.engine = engine
@@ -56,10 +58,14 @@ class Bench:
         self.log = folder / "lo'g"
         self.host = LocalHost(folder, env={"SHELL": "/bin/bash", "GPUWS_TEST": str(folder)})
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return str(self.root), str(self.run), UNIT
+
     def ask(self, words: str, *args: str, env: LocalHost | None = None) -> str:
-        main = f'main() {{\n{words}\n}}\nmain "$@" </dev/null\n'
-        composed = script("gpuws.engines", self.engine.fragment).text + main
-        reply = (env or self.host).run(Script("test", composed), str(self.run), UNIT, *args)
+        main = f'main() {{\nroot=$1\nshift\n{words}\n}}\nmain "$@" </dev/null\n'
+        composed = script("gpuws.engines", *self.engine.fragments).text + main
+        reply = (env or self.host).run(Script("test", composed), *self.place, *args)
         assert reply.status == 0, (reply.out, reply.err)
         return reply.out
 
@@ -230,10 +236,51 @@ def test_tmux_that_does_not_start_says_why(tmp_path: Path) -> None:
     (broken / "tmux").write_text("#!/bin/sh\necho no terminal database >&2\nexit 1\n")
     (broken / "tmux").chmod(0o755)
     bench.host = LocalHost(tmp_path, env={"PATH": f"{broken}:{os.environ['PATH']}"})
-    main = 'main() { engine_start "$@"; }\nmain "$@" </dev/null\n'
-    program = Script("test", script("gpuws.engines", TMUX.fragment).text + main)
-    reply = bench.host.run(program, str(bench.run), UNIT, str(bench.file))
+    main = 'main() { root=$1 && shift && engine_start "$@"; }\nmain "$@" </dev/null\n'
+    program = Script("test", script("gpuws.engines", *TMUX.fragments).text + main)
+    reply = bench.host.run(program, *bench.place, str(bench.file))
     assert "die\tno-engine\ttmux does not start: no terminal database" in reply.out
+
+
+@needs_tmux
+@pytest.mark.parametrize("shell", sorted(SHELLS))
+def test_the_tmux_that_was_brought_is_the_one_for_everything(short_tmp: Path, shell: str) -> None:
+    bench = Bench(short_tmp, TMUX)
+    prefix = bench.root / "envs/0123456789abcdef"
+    (prefix / "bin").mkdir(parents=True)
+    shutil.copy(shutil.which("tmux") or "", prefix / "bin/tmux")
+    broken = short_tmp / "bin"
+    broken.mkdir()
+    (broken / "tmux").write_text("#!/bin/sh\necho tmux 1.6\nexit 1\n")
+    (broken / "tmux").chmod(0o755)
+    path = f"{broken}:{os.environ['PATH']}"
+    bench.host = LocalHost(short_tmp, shell=there(shell), env={"PATH": path})
+    (prefix / ".gpuws-complete").touch()
+    tool = place(bench.host, str(bench.root), prefix.name)
+    assert tool.version == subprocess.check_output(["tmux", "-V"], text=True).split()[1]
+    assert place(bench.host, str(bench.root), prefix.name) == tool
+    pid = bench.start()
+    server = (bench.run / "tmux.pid").read_text().split()[0]
+    assert Path(f"/proc/{server}/exe").readlink() == prefix / "bin/tmux"
+    assert bench.alive()
+    bench.stop()
+    until(lambda: gone(pid))
+
+
+def test_a_tmux_that_does_not_run_there_is_not_taken(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, TMUX)
+    prefix = bench.root / "envs/0123456789abcdef"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin/tmux").write_text("#!/bin/sh\necho no libevent >&2\nexit 127\n")
+    (prefix / "bin/tmux").chmod(0o755)
+    with pytest.raises(GpuwsError, match="does not run on the host: no libevent"):
+        place(bench.host, str(bench.root), prefix.name)
+    assert not (bench.root / "tools").exists()
+
+
+def test_the_record_that_engine_and_session_both_need_is_sent_once() -> None:
+    composed = script("gpuws.engines", *TMUX.fragments, "record.sh", "look.sh", "start.sh")
+    assert composed.text.count("look_process() {") == 1
 
 
 def facts(*tools: Tool) -> HostFacts:

@@ -478,20 +478,20 @@ def test_cancel_ends_a_build_and_takes_the_partial_prefix_away(
     )
     first = laptop(mamba, order)
     wait_for(Path(order.folder, "build.log"), "Linking")
-    removed = cancel(mamba.host(), order.root, order.run_base, order.hash)
+    removed = cancel(mamba.host(), order.root, order.hash, order.engine)
     assert processes_of(order) == []
     assert not Path(order.prefix).exists()
     assert removed in ((), (order.prefix,))
     assert first.wait(20) == 1
     assert Path(order.folder, "state").read_text().startswith("failed build-interrupted")
     assert not Path(order.run).exists()
-    assert cancel(mamba.host(), order.root, order.run_base, order.hash) == ()
+    assert cancel(mamba.host(), order.root, order.hash, order.engine) == ()
 
 
 def test_cancel_leaves_a_complete_environment_alone(mamba: Bench, conda_channel: Channel) -> None:
     order = mamba.order(conda_spec(conda_channel.url, "shared"))
     build(mamba, order)
-    assert cancel(mamba.host(), order.root, order.run_base, order.hash) == ()
+    assert cancel(mamba.host(), order.root, order.hash, order.engine) == ()
     assert build(mamba, order).action == "reused"
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.host.probing import PROBE
-from gpuws.host.script import fields, script
+from gpuws.host.probing import probe_script
+from gpuws.host.script import fields
 from gpuws.plan.facts import facts_from
-from gpuws.plan.model import Build, HostFacts
+from gpuws.plan.model import Build, HostFacts, Tool
 from gpuws.plan.ports import Script
 from tests.support.local_host import LocalHost
 
@@ -34,7 +34,7 @@ U1 = "GPU-1b2c3d4e-5f60-4718-8293-a4b5c6d7e8f9"
 
 def probe_with(**seconds: int) -> Script:
     """The probe, with other deadlines where a test waits for one."""
-    whole = script("gpuws.host", *PROBE)
+    whole = probe_script()
     text = whole.text
     for name, value in seconds.items():
         before = {"PATIENCE": "PATIENCE=9", "SMI_SECONDS": "SMI_SECONDS=7", "RC": "ask_shell 5"}
@@ -66,10 +66,10 @@ def ask(home: Path) -> Ask:
     def run(
         *args: str, shell: str = "/bin/sh", program: Script | None = None, **env: str
     ) -> Fields:
-        root, prologue, login = (*args, *("", "", "0")[len(args) :])
+        asked = (*args, *("", "", "0", "0")[len(args) :])
         plain = {"PATH": SYSTEM, "SHELL": "/bin/sh", "TMPDIR": str(home.parent)}
         host = LocalHost(home, shell=tuple(shell_of(shell)), env={**plain, **env})
-        return fields(host.run(program or probe_with(), root, prologue, login))
+        return fields(host.run(program or probe_with(), *asked))
 
     return run
 
@@ -619,3 +619,38 @@ def test_a_quota_is_told_where_the_host_has_one(ask: Ask, tmp_path: Path) -> Non
     assert [(q.filesystem, q.used_mb, q.limit_mb) for q in facts.quotas] == [
         ("/dev/md0", 1024, 2048)
     ]
+
+
+def test_tokens_are_told_only_to_who_asks_for_them(ask: Ask, home: Path) -> None:
+    folder = home / "gpuws/workspaces/demo"
+    folder.mkdir(parents=True)
+    (folder / "workspace.json").write_text('{"schema":1,"name":"demo"}\n')
+    (folder / "token").write_text("f00d\n")
+    linked = home / "gpuws/workspaces/linked"
+    linked.symlink_to(folder)
+    assert "token" not in ask()
+    assert ask("", "", "0", "1")["token"] == ["demo\tf00d"]
+
+
+def test_the_tmux_that_was_brought_comes_first_and_is_no_environment(ask: Ask, home: Path) -> None:
+    root, digest = home / "gpuws", "0123456789abcdef"
+    executable(root / f"envs/{digest}/bin/tmux", "echo tmux 3.4")
+    (root / "tools").mkdir()
+    (root / "tools/tmux").symlink_to(f"../envs/{digest}")
+    other = executable(home / "bin/tmux", "echo tmux 1.6").parent
+    path = before_system(other)
+    assert tool_paths(ask(PATH=path), "tmux") == [str(other / "tmux")]  # it is not complete
+    (root / f"envs/{digest}/.gpuws-complete").write_text("{}\n")
+    facts = facts_from(ask(PATH=path))
+    assert facts.tool("tmux") == Tool("tmux", f"{root}/tools/tmux/bin/tmux", "3.4")
+    assert facts.prefixes == ()
+
+
+def test_why_no_tmux_could_be_brought_is_told_for_a_day(ask: Ask, home: Path) -> None:
+    note = home / "gpuws/tools/tmux.missed"
+    note.parent.mkdir(parents=True)
+    note.write_text("no way out\n")
+    assert facts_from(ask()).tmux_missed == "no way out"
+    day_ago = time.time() - 86_500
+    os.utime(note, (day_ago, day_ago))
+    assert facts_from(ask()).tmux_missed == ""

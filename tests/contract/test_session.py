@@ -37,7 +37,7 @@ from gpuws.engines.session import (
 )
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import Workspace
-from gpuws.tunnel.http import readiness
+from gpuws.tunnel.http import last_activity, readiness
 from tests.support.jupyter_env import jupyter_env  # noqa: F401  a fixture
 from tests.support.local_host import LocalHost
 from tests.support.sessions import BASE_URL, Lab, carrying, gone, stand_in
@@ -205,6 +205,17 @@ def test_it_proves_to_the_tunnel_that_it_is_ours(live: Live) -> None:
     assert live.workspace.target
     stream = live.lab.host.open_stream(live.workspace.target)
     readiness(stream, BASE_URL, live.lab.token.reveal(), live.lab.instance)
+    stream.close()
+
+
+def test_to_ask_for_the_last_activity_is_no_activity(live: Live) -> None:
+    assert live.workspace.target
+    live.json("GET", "api/kernels")  # this is one
+    stream = live.lab.host.open_stream(live.workspace.target)
+    first = last_activity(stream, BASE_URL, live.lab.token.reveal())
+    assert abs(time.time() - first) < 60
+    time.sleep(0.1)
+    assert last_activity(stream, BASE_URL, live.lab.token.reveal()) == first
     stream.close()
 
 
@@ -685,6 +696,7 @@ def test_keep_running_leaves_it_and_the_next_start_does_too(lab: Lab) -> None:
 
 
 P = Process
+BROUGHT = "/home/my own/gpuws/tools/tmux/bin/tmux"
 
 
 @pytest.mark.parametrize(
@@ -701,6 +713,7 @@ P = Process
         (P(42, 1, 42, 0, 9, "python train.py"), True),  # setsid
         (P(43, 42, 42, 0, 10, "python train.py"), True),  # and its child
         (P(50, 1, 50, 0, 11, "tmux -S /r/tmux.sock -f /dev/null new-session -d"), False),
+        (P(50, 1, 50, 0, 11, f"{BROUGHT} -S /r/tmux.sock -f /dev/null new-session -d"), False),
         (P(51, 50, 51, 34818, 12, "bash"), False),  # a terminal of `gpuws shell`
         (P(52, 51, 51, 34818, 13, "make"), True),
     ],
@@ -841,6 +854,50 @@ def test_the_log_is_read_from_where_it_was_left_and_after_it_was_begun_anew(plai
     assert read(-1)[0] == "line 4\nhalf and half\tü\n"
     log.write_text("anew\n")
     assert read(35) == ("anew\n", 5)
+
+
+def built(lab: Lab, digest: str, name: str, log: str) -> None:
+    """What a build leaves behind that was wanted by a workspace of that name."""
+    folder = Path(lab.root, "builds", digest)
+    folder.mkdir(parents=True)
+    (folder / "build.log").write_text(log)
+    (folder / f"wanted-{name}").touch()
+    time.sleep(0.01)  # the next one is newer
+
+
+def test_a_builds_log_is_that_of_the_newest_that_was_wanted_by_that_name(plain: Lab) -> None:
+    def read(name: str) -> str:
+        return read_log(plain.host, root=plain.root, name=name, offset=-1, tail=9, build=True).text
+
+    plain.start(record=plain.record(prefix=f"{plain.root}/envs/00aa"))
+    built(plain, "00aa", "other", "of the workspace\n")
+    assert read("demo") == "of the workspace\n"
+    built(plain, "00bb", "demo", "failed first\n")
+    built(plain, "00cc", "demo", "failed last\n")
+    built(plain, "00dd", "demo2", "of another\n")
+    assert read("demo") == "failed last\n"
+    assert read("demo2") == read("") == "of another\n"
+    with pytest.raises(GpuwsError, match="can be called"):
+        read("*")
+    plain.rewrite(prefix=f"{plain.root}/envs/00aa")
+    assert read("demo") == "of the workspace\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("", "no-workspace"), ("nobody", "workspace-not-found")]
+)
+def test_a_build_that_never_was_has_no_log(plain: Lab, name: str, code: str) -> None:
+    plain.start()
+    with pytest.raises(GpuwsError) as caught:
+        read_log(plain.host, root=plain.root, name=name, offset=-1, tail=9, build=True)
+    assert caught.value.code == code
+
+
+def test_an_environment_of_the_users_own_has_no_build(plain: Lab) -> None:
+    plain.start()
+    with pytest.raises(GpuwsError) as caught:
+        read_log(plain.host, root=plain.root, name="demo", offset=-1, tail=9, build=True)
+    assert caught.value.code == "environment-not-found"
 
 
 def test_the_log_on_the_host_is_capped(plain: Lab) -> None:

@@ -18,7 +18,14 @@ import pytest
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import Target
-from gpuws.tunnel.http import Kernel, busy_kernels, kernels, readiness, terminals
+from gpuws.tunnel.http import (
+    Kernel,
+    busy_kernels,
+    kernels,
+    last_activity,
+    readiness,
+    terminals,
+)
 from gpuws.tunnel.http1 import Answers, BadAnswer, Response, ask, request
 from tests.support.far_end import short_folder
 from tests.support.jupyter_env import jupyter_env  # noqa: F401  a fixture
@@ -186,7 +193,7 @@ class Stand(BaseHTTPRequestHandler):
         if self.headers.get("Host") != "localhost" or (self.wants_token and not right):
             self._say(403, {"message": "Forbidden"})
         elif name == "status":
-            self._say(self.status, {"kernels": 0})
+            self._say(self.status, self.lists.get(name, {"kernels": 0}))
         elif name in self.lists:
             self._say(200, self.lists[name])
         else:
@@ -295,6 +302,9 @@ ONE = {
     "execution_state": "busy",
     "connections": 1,
 }
+STRANGE_TIMES = [
+    {"last_activity": text} for text in ("", "\x1b[2J", "yesterday", "1970-01-01T00:01:40")
+]
 IDLE = {**ONE, "id": "2", "execution_state": "idle"}
 
 
@@ -309,6 +319,20 @@ def test_kernels_and_terminals_are_listed_over_one_stream() -> None:
 def test_a_server_without_terminals_has_none() -> None:
     with stand(lists={}) as stream:
         assert terminals(stream, BASE, TOKEN) == 0
+
+
+@pytest.mark.parametrize("said", ["1970-01-01T00:01:40.5Z", "1970-01-01T01:01:40.500000+01:00"])
+def test_the_last_activity_is_told_in_seconds_since_the_epoch(said: str) -> None:
+    with stand(lists={"status": {"last_activity": said, "kernels": 1}}) as stream:
+        assert last_activity(stream, BASE, TOKEN) == 100.5
+
+
+@pytest.mark.parametrize("value", [{}, [], "x", {"last_activity": 5}, *STRANGE_TIMES])
+def test_a_status_without_a_time_is_refused(value: object) -> None:
+    with stand(lists={"status": value}) as stream, pytest.raises(GpuwsError) as caught:
+        last_activity(stream, BASE, TOKEN)
+    assert caught.value.code == "jupyter-not-ours"
+    assert "\x1b" not in caught.value.message
 
 
 @pytest.mark.parametrize(

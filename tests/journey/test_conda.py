@@ -113,3 +113,18 @@ def test_an_unknown_package_is_exit_8_in_the_solvers_words(
     assert "\n" not in error["message"]
     assert "no-such-package-anywhere" in done.err.partition("error:")[0]  # the log's own lines
     assert not list(conda_lab.root.glob("envs/*/.gpuws-complete"))
+
+
+def test_the_log_of_a_first_build_that_failed_can_be_read(
+    conda_lab: Lab, conda_channel: Channel
+) -> None:
+    conda_lab.laptop.write("environment.yml", environment(conda_channel.url, "no-such-package"))
+    assert conda_lab.laptop.run("up", "gpubox", "--no-jupyter").code == 8
+    for place in ("gpubox/demo", "gpubox"):
+        told = conda_lab.laptop.ok("logs", place, "--build")
+        assert "micromamba 2.8.1 makes the environment" in told.out
+        assert "no-such-package" in told.out
+    assert conda_lab.laptop.run("logs", "gpubox/demo").code == 11
+    nobody = conda_lab.laptop.run("logs", "gpubox/nobody", "--build")
+    assert nobody.code == 11
+    assert "there is no workspace nobody" in nobody.err

@@ -12,6 +12,7 @@ import time
 import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,6 +27,7 @@ from tests.support.lab import (
     tools_without,
 )
 from tests.support.outside import Notebook, files, listeners, sockets
+from tests.support.tmux_package import tmux_channel
 
 __all__ = ["jupyter_env"]
 
@@ -224,6 +226,34 @@ def test_down_of_an_unreachable_host_ends_the_local_side_and_names_what_runs(
     nothing_is_left(desk, port)
 
 
+def shown(lab: Lab, name: str) -> dict[str, Any]:
+    [host] = lab.laptop.ok("--json", "status", "gpubox").data()["hosts"]
+    found: dict[str, Any] = next(each for each in host["workspaces"] if each["name"] == name)
+    return found
+
+
+def test_status_tells_how_long_jupyter_was_idle_and_does_not_wait_for_one_that_hangs(
+    desk: Lab, jupyter_env: Path
+) -> None:
+    desk.laptop.ok("up", "gpubox", "-d", "--use-env", str(jupyter_env), "--name", "idler")
+    service = int((desk.root / "workspaces/idler/service").read_text().split()[0])
+    Notebook(desk.laptop.ok("url", "gpubox/idler").out.strip()).kernels()  # an activity
+    time.sleep(1.5)
+    assert 1 <= shown(desk, "idler")["idle_s"] < 60
+    os.kill(service, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        hanging = shown(desk, "idler")
+        took = time.monotonic() - begun
+    finally:
+        os.kill(service, signal.SIGCONT)
+    assert (hanging["state"], hanging["idle_s"]) == ("running", None)
+    assert took < 10
+    assert shown(desk, "idler")["idle_s"] >= 1
+    desk.laptop.ok("down", "gpubox/idler", "--yes")
+    nothing_is_left(desk)
+
+
 # --- odd hosts ---------------------------------------------------------------------------------
 
 RC_FILES = {
@@ -286,20 +316,6 @@ def is_open(path: Path) -> bool:
     return path.exists() and not path.is_symlink() and bool(path.stat().st_mode & 0o077)
 
 
-def test_a_host_without_tmux_gets_a_session_of_its_own_and_it_is_said(
-    short_tmp: Path, jupyter_env: Path
-) -> None:
-    path = tools_without(short_tmp / "bin", "tmux")
-    with running_lab(short_tmp, env={"PATH": path}) as lab:
-        done = lab.laptop.ok("--json", "up", "gpubox", "--use-env", str(jupyter_env))
-        assert done.data()["session"]["engine"] == "setsid"
-        assert "tmux" in done.err
-        assert status_code(lab.laptop.ok("url").out.strip()) == 200
-        assert lab.laptop.ok("exec", "gpubox", "--", "echo", "there").out == "there\n"
-        lab.laptop.ok("down", "gpubox", "--yes")
-        nothing_is_left(lab)
-
-
 def test_a_crash_of_jupyter_as_it_starts_is_told_at_once_with_its_log(
     desk: Lab, jupyter_env: Path
 ) -> None:
@@ -350,6 +366,16 @@ def test_dry_run_of_a_build_lists_what_up_then_makes(
 ) -> None:
     with running_lab(short_tmp, env=uv_cache) as lab:
         compare(lab)
+
+
+def test_dry_run_on_a_host_without_tmux_lists_the_one_that_up_brings(
+    short_tmp: Path, tmp_path: Path, jupyter_env: Path
+) -> None:
+    channel = tmux_channel(tmp_path / "channel")
+    path = tools_without(short_tmp / "bin", "tmux")
+    with running_lab(short_tmp, env={"PATH": path}) as lab:
+        prefer_own_port(lab.laptop, f"    channels: [{channel.url}]\n")
+        compare(lab, "--use-env", str(jupyter_env), "--name", "planned")
 
 
 def compare(lab: Lab, *words: str) -> None:

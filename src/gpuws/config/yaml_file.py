@@ -244,6 +244,8 @@ def _place(event: yaml.Event) -> tuple[int, int]:
 
 # libyaml and the pure Python parser use different words for the same faults.
 _SAID_BETTER = (
+    # libyaml's own limit, where it looks far enough ahead to meet it before ours
+    ("exceeded maximum nesting", f"lists and maps are nested more than {MAX_DEPTH} deep"),
     ("mapping values are not allowed", "a second ':' on the line, or a line indented too far"),
     ("cannot start any token", "a value cannot begin with this character; put quotes around it"),
     ("could not find expected ':'", "this line or the one before lacks a ':'"),

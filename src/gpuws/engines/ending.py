@@ -62,7 +62,8 @@ def stop(
     gpuws built it and nobody else uses it.
     """
     kept = strays(host, root=root, name=name) if keep_running else ()
-    program = script(_PACKAGE, "look.sh", "hold.sh", "folders.sh", "nonce.sh", "stop.sh")
+    fragments = ("record.sh", "look.sh", "hold.sh", "folders.sh", "nonce.sh")
+    program = script(_PACKAGE, *fragments, "stop.sh")
     asked = (
         root,
         name,
@@ -94,7 +95,7 @@ def strays(host: Host, *, root: str, name: str) -> tuple[Stray, ...]:
 
     Not among them: Jupyter, its kernels and what these started, idle shells, tmux.
     """
-    program = script(_PACKAGE, "look.sh", "folders.sh", "nonce.sh", "processes.sh")
+    program = script(_PACKAGE, "record.sh", "look.sh", "folders.sh", "nonce.sh", "processes.sh")
     try:
         answers = fields(host.run(program, root, name), _STAGE)
     except GpuwsError as error:
@@ -151,7 +152,9 @@ def started_by_hand(every: list[Process], service: int, supervisor: int) -> list
 
 
 def _is_tmux(process: Process) -> bool:
-    return process.command.startswith("tmux ") and " new-session " in process.command
+    """The host's own, or the one that gpuws brought, by its path."""
+    program, starts, _ = process.command.partition(" new-session ")
+    return bool(starts) and program.startswith(("tmux ", "/")) and "tmux -S " in program
 
 
 @dataclass(frozen=True)
@@ -181,4 +184,4 @@ def purge(host: Host, *, root: str) -> Stopped:
 
 
 def _purge_script() -> Script:
-    return script(_PACKAGE, "look.sh", "root.sh", "purge.sh")
+    return script(_PACKAGE, "record.sh", "look.sh", "root.sh", "purge.sh")

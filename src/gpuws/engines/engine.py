@@ -1,4 +1,4 @@
-"""Where a session or a build runs: one folder an engine, each a fragment with the same words."""
+"""Where a session or a build runs: one folder an engine, each with the same words."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from gpuws.plan.model import HostFacts
 
 @dataclass(frozen=True)
 class Engine:
-    """``fragment`` defines engine_start, engine_alive and engine_stop for a script after it."""
+    """``fragments`` define engine_start, engine_alive and engine_stop for a script after them,
+    which sets ``root``."""
 
     name: str
-    fragment: str
+    fragments: tuple[str, ...]
 
 
-TMUX = Engine("tmux", "gpuws.engines.tmux:engine.sh")
-SETSID = Engine("setsid", "gpuws.engines.setsid:engine.sh")
+_RECORD = "gpuws.engines:record.sh"
+_TMUX = "gpuws.engines.tmux"
+TMUX = Engine("tmux", (_RECORD, f"{_TMUX}:program.sh", f"{_TMUX}:engine.sh"))
+SETSID = Engine("setsid", (_RECORD, "gpuws.engines.setsid:engine.sh"))
 ENGINES = {engine.name: engine for engine in (TMUX, SETSID)}
 _OLDEST_TMUX = (1, 8)  # -P -F of new-session
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gpuws.engines.files import ENTER
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
 from gpuws.plan.model import Workspace
@@ -27,13 +28,13 @@ def enter(
     if not command:
         raise GpuwsError("usage", "there is no command to run", hint="gpuws exec HOST -- COMMAND")
     folder = f"{root}/workspaces/{workspace.name}"
-    return script(_PACKAGE, "activate.sh", "enter.sh"), (folder, "exec", *command)
+    return script(_PACKAGE, *ENTER), (folder, "exec", *command)
 
 
 def enter_shell(root: str, workspace: Workspace) -> tuple[Script, tuple[str, ...]]:
     """The same for a terminal: inside the session's tmux where it has one."""
     folder = f"{root}/workspaces/{workspace.name}"
-    return script(_PACKAGE, "activate.sh", "enter.sh"), (folder, "shell")
+    return script(_PACKAGE, *ENTER), (folder, "shell")
 
 
 def read_log(
@@ -41,9 +42,10 @@ def read_log(
 ) -> LogPart:
     """Whole lines from ``offset`` (bytes) on, from -1 the last ``tail`` lines; 256 KiB at most.
 
-    ``build`` reads the log of the environment's build instead of Jupyter's.
+    ``build`` reads the log of the newest build that was wanted by that name ("": by any) instead of
+    Jupyter's; there need not be a workspace.
     """
-    program = script(_PACKAGE, "look.sh", "folders.sh", "log.sh")
+    program = script(_PACKAGE, "record.sh", "look.sh", "folders.sh", "log.sh")
     asked = (root, name, str(offset), str(tail), "1" if build else "0")
     answers = fields(host.run(program, *asked), "logs")
     told = answers.get("offset", ["0"])[0].strip()

@@ -10,6 +10,9 @@ from gpuws.host.script import script
 
 _PACKAGE = "gpuws.engines"
 
+ENTER = ("gpuws.engines.tmux:program.sh", "activate.sh", "enter.sh")
+"""A way into the workspace's environment: it also runs inside the tmux windows that it opens."""
+
 File = tuple[str, str, str]
 """Path below the workspace's folder, mode in octal, text."""
 
@@ -18,8 +21,8 @@ File = tuple[str, str, str]
 def host_scripts() -> tuple[File, ...]:
     """What outlives the login, each called by its content; the supervisor comes first."""
     return (
-        _named("session", "look.sh", "activate.sh", "session.sh"),
-        _named("enter", "activate.sh", "enter.sh"),
+        _named("session", "record.sh", "look.sh", "activate.sh", "session.sh"),
+        _named("enter", *ENTER),
         ("bin/terminal.bash", "600", _text("terminal.bash")),
     )
 

@@ -39,9 +39,14 @@ known_run() {
   look_ours "$1" && is_private "$1" && [ "$(look_line "$1/workspace")" = "$2" ]
 }
 
+# known_name NAME: it can become part of a path, or is refused.
+known_name() {
+  case $1 in '' | .* | *[!A-Za-z0-9._-]*) die bad-name "no workspace can be called $1" ;; esac
+}
+
 # known_workspace ROOT NAME: sets folder, or refuses.
 known_workspace() {
-  case $2 in '' | .* | *[!A-Za-z0-9._-]*) die bad-name "no workspace can be called $2" ;; esac
+  known_name "$2"
   [ -f "$1/.gpuws-root" ] || die no-workspace "there is nothing of gpuws in $1"
   folder=$1/workspaces/$2
   [ -e "$folder" ] || [ -L "$folder" ] || die workspace-not-found "there is no workspace $2 in $1"

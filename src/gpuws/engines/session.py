@@ -36,6 +36,7 @@ __all__ = [
     "start",
     "stop",
     "strays",
+    "tokens_from",
     "wait_until_running",
 ]
 
@@ -117,8 +118,8 @@ def start(host: Host, order: Order, progress: Progress, *, wait: float = 120.0) 
 
 
 def _program(engine: Engine) -> Script:
-    fragments = ("look.sh", "hold.sh", "folders.sh", engine.fragment)
-    return script("gpuws.engines", *fragments, "start.sh")
+    fragments = ("look.sh", "hold.sh", "folders.sh")
+    return script("gpuws.engines", *engine.fragments, *fragments, "start.sh")
 
 
 def _arguments(order: Order) -> tuple[str, ...]:
@@ -226,25 +227,32 @@ def look(host: Host, *, root: str = "", name: str = "") -> Look:
 
     ``tokens`` has those of ``name``, or of all. Raises GpuwsError("remote-shell").
     """
-    program = script("gpuws.engines", "look.sh", "root.sh", "workspaces.sh")
+    program = script("gpuws.engines", "record.sh", "look.sh", "root.sh", "workspaces.sh")
     return look_from(fields(host.run(program, root, name, in_sight=True), stage=_STAGE))
 
 
 def look_from(answers: Answers) -> Look:
-    """Strict: a token is hex, a number is a number."""
-    pairs = (line.partition("\t") for line in answers.get("token", ()))
-    tokens = {name: Secret(text) for name, _, text in pairs if re.fullmatch(r"[!-~]{1,512}", text)}
-    workspaces = workspaces_from(answers)
-    known = {each.name for each in workspaces}
+    """Strict: a number is a number."""
     return Look(
         root=_one(answers, "root"),
         boot_id=_one(answers, "boot_id"),
         boot_time=_number(_one(answers, "boot_time")),
         now=_number(_one(answers, "now")),
         node=_one(answers, "node"),
-        workspaces=workspaces,
-        tokens={name: token for name, token in tokens.items() if name in known},
+        workspaces=workspaces_from(answers),
+        tokens=tokens_from(answers),
     )
+
+
+def tokens_from(answers: Answers) -> dict[str, Secret]:
+    """By workspace, of those that the host tells too. What could not stand in a header is none."""
+    pairs = (line.partition("\t") for line in answers.get("token", ()))
+    known = {each.name for each in workspaces_from(answers)}
+    return {
+        name: Secret(text)
+        for name, _, text in pairs
+        if name in known and re.fullmatch(r"[!-~]{1,512}", text)
+    }
 
 
 def _one(answers: Answers, key: str) -> str:

@@ -55,16 +55,7 @@ clean_up() {
 link_environment() {
   case $prefix in "$root/envs/"*) ;; *) return 0 ;; esac
   link=$root/envs/$name
-  if [ -e "$link" ] && [ ! -L "$link" ]; then
-    say note "$link is there and is not a link: left as it is"
-    return 0
-  fi
-  ln -s "${prefix##*/}" "$link.new.$$"
-  # -T is GNU's; without it, mv would move the link into the folder that the old one points to
-  mv -fT "$link.new.$$" "$link" 2>/dev/null || {
-    rm -f "$link" "$link.new.$$"
-    ln -s "${prefix##*/}" "$link"
-  }
+  point "$link" "${prefix##*/}" || say note "$link is there and is not a link: left as it is"
 }
 
 # name_overridden KEYS: in which of the user's own files settings stand that are put aside.

@@ -9,13 +9,7 @@ main() {
   say boot_time "$(look_booted)"
   ! [ -r /proc/sys/kernel/random/boot_id ] || say boot_id "$(cat /proc/sys/kernel/random/boot_id)"
   look_workspaces "$root"
-  for folder in "$root"/workspaces/*/; do
-    folder=${folder%/}
-    look_ours "$folder" || continue
-    [ -z "$2" ] || [ "${folder##*/}" = "$2" ] || continue
-    token=$(look_line "$folder/token")
-    [ -z "$token" ] || say token "${folder##*/}	$token"
-  done
+  look_tokens "$root" "$2"
 }
 
 main "$@" </dev/null

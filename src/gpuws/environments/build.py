@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from gpuws.environments.choose import Choice, choose, python_for, venv_instead
 from gpuws.environments.failures import failure
-from gpuws.environments.order import BuildOrder, Engine, build_script, files, unit
+from gpuws.environments.order import BuildOrder, Engine, build_script, files
 from gpuws.environments.progress import Lines, plain
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
@@ -88,8 +88,8 @@ def _announce(order: BuildOrder, state: str, progress: Progress) -> None:
         progress.note("the host's own settings are honoured: " + ", ".join(order.facts.settings))
 
 
-def _engine_script(fragment: str, name: str) -> Script:
-    return script(_PACKAGE, fragment, "mark.sh", "lock.sh", name)
+def _engine_script(engine: Engine, name: str) -> Script:
+    return script(_PACKAGE, *engine.fragments, "mark.sh", "lock.sh", name)
 
 
 def _ask(host: Host, order: BuildOrder, mode: str) -> tuple[str, str]:
@@ -98,7 +98,7 @@ def _ask(host: Host, order: BuildOrder, mode: str) -> tuple[str, str]:
     sent = [name, "700", text] if mode == "start" else []
     for file in files(order) if mode == "start" else ():
         sent += file
-    program = _engine_script(order.engine.fragment, "start.sh")
+    program = _engine_script(order.engine, "start.sh")
     who = (
         order.root,
         order.hash,
@@ -149,7 +149,7 @@ def _brought(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | N
 def _follow(host: Host, order: BuildOrder, progress: Progress) -> Built:
     """Log lines into progress until the build has ended; the host waits, so polls are few."""
     lines, offset = Lines(order.choice.tool), 0
-    program = _engine_script(order.engine.fragment, "follow.sh")
+    program = _engine_script(order.engine, "follow.sh")
     while True:
         asked = (order.root, order.hash, str(offset), str(int(_POLL)))
         answers = fields(host.run(program, *asked, timeout=_POLL + 60), "environment")
@@ -227,26 +227,14 @@ def running(host: Host, root: str) -> tuple[Running, ...]:
 # --- ending, and telling beforehand ---------------------------------------------------------
 
 
-def cancel(
-    host: Host, root: str, run_base: str, digest: str, engine: Engine | None = None
-) -> tuple[str, ...]:
+def cancel(host: Host, root: str, digest: str, engine: Engine) -> tuple[str, ...]:
     """End a build and take its unfinished prefix away; the paths removed. Safe to repeat.
 
-    A complete environment is left alone. Without ``engine`` the host is asked which one has it.
+    A complete environment is left alone. ``engine`` is the one that ``running`` names.
     """
-    fragment = engine.fragment if engine else _engine_of(host, root, digest)
-    program = _engine_script(fragment, "cancel.sh")
-    run = f"{run_base}/{unit(digest)}"
-    answers = fields(host.run(program, root, digest, run, timeout=60.0), "environment")
+    program = _engine_script(engine, "cancel.sh")
+    answers = fields(host.run(program, root, digest, timeout=60.0), "environment")
     return tuple(plain(path) for path in answers.get("removed", ()))
-
-
-def _engine_of(host: Host, root: str, digest: str) -> str:
-    answers = fields(
-        host.run(script(_PACKAGE, "lock.sh", "owner.sh"), root, digest, timeout=30.0), "environment"
-    )
-    name = _last(answers, "engine")
-    return f"gpuws.engines.{'setsid' if name == 'setsid' else 'tmux'}:engine.sh"
 
 
 def plan_lines(order: BuildOrder) -> tuple[str, ...]:

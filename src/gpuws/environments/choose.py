@@ -63,6 +63,14 @@ def choose(spec: EnvironmentSpec, facts: HostFacts) -> Choice:
     return Choice("uv", f"{facts.root}/tools/bin/uv", True, why, python.path)
 
 
+def tool_channels(final: tuple[str, ...], named: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a tool of ours comes from, in order. hosts.yaml's own list is ``final``; a file's list
+    gets conda-forge after it, since few channels carry such tools."""
+    skipped = {"defaults", "nodefaults"}
+    listed = final or (*named, "conda-forge")
+    return tuple(dict.fromkeys(each for each in listed if each not in skipped))
+
+
 def _conda_tool(facts: HostFacts) -> Choice | None:
     for name in CONDA_TOOLS:
         tool = facts.tool(name)

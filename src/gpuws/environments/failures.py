@@ -130,9 +130,9 @@ KINDS: tuple[Kind, ...] = (
 
 _HINTS = {
     "pip-failed": "the lines below are pip's own; the file's pip section is where to change it",
-    "health-check-failed": "`gpuws logs --build` shows the whole log",
+    "health-check-failed": "`gpuws logs HOST --build` shows the whole log",
     "build-interrupted": "run `gpuws up` again: it starts over, what was downloaded is kept",
-    "environment-failed": "`gpuws logs --build` shows the whole log",
+    "environment-failed": "`gpuws logs HOST --build` shows the whole log",
 }
 _SAYS = {
     "pip-failed": "pip could not install what the file asks for",

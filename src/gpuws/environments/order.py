@@ -25,12 +25,12 @@ File = tuple[str, str, str]
 
 
 class Engine(Protocol):
-    """Where the build runs: the fragment defines engine_start, engine_alive, engine_stop."""
+    """Where the build runs: the fragments define engine_start, engine_alive, engine_stop."""
 
     @property
     def name(self) -> str: ...
     @property
-    def fragment(self) -> str: ...
+    def fragments(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)

@@ -38,3 +38,14 @@ write() {
     die read-only "cannot write $1" "df -h, df -i, and the quota of that folder say why"
   fi
 }
+
+# point LINK TARGET: make or turn a symlink in one step; status 1 where something else is there.
+point() {
+  [ ! -e "$1" ] || [ -L "$1" ] || return 1
+  ln -s "$2" "$1.new.$$"
+  # -T is GNU's; without it, mv would move the link into the folder that the old one points to
+  mv -fT "$1.new.$$" "$1" 2>/dev/null || {
+    rm -f "$1" "$1.new.$$"
+    ln -s "$2" "$1"
+  }
+}

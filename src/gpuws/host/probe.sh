@@ -1,9 +1,10 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # has_timeout is read by within.sh
-# probe.sh ROOT PROLOGUE LOGIN_ENV: everything `up` must know, in one answer. Writes nothing.
+# shellcheck disable=SC2034 # has_timeout and tokens are read by the probe's parts
+# probe.sh ROOT PROLOGUE LOGIN_ENV [TOKENS]: everything `up` must know, in one answer. Writes nothing.
 #   ROOT       root folder of gpuws; "" = the path in ~/.gpuws-root, else ~/gpuws
 #   PROLOGUE   shell text such as "module load cuda", run before tools are looked for; "" = none
 #   LOGIN_ENV  1: take PATH and the conda variables of one login shell
+#   TOKENS     1: the workspaces' tokens too
 #
 # Parts run side by side into pipes, and only the readers of these pipes have a deadline: a process
 # that waits for a dead file server cannot even be killed, so nobody may wait for it. A part that
@@ -25,6 +26,7 @@ main() {
   user=${USER:-$uid} # an uid that no name belongs to is usual in containers
   case $who in *'('*) user=${who#*'('} user=${user%')'} ;; esac
   home=${HOME:-/}
+  tokens=${4:-}
   choose_root "$1"
   tell_host
   # Short answers share a pipe: lines below 4096 bytes are not torn apart. Workspaces may be longer.

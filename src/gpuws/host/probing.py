@@ -5,6 +5,9 @@ from __future__ import annotations
 from gpuws.host.script import script
 from gpuws.plan.ports import Script
 
+LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh", "gpuws.engines.tmux:program.sh")
+"""The engines' own knowledge: which workspaces live, and which tmux is theirs."""
+
 PROBE = (
     "probe/within.sh",
     "probe/root.sh",
@@ -21,10 +24,11 @@ PROBE = (
 def probe_script() -> Script:
     """The probe with the engines' look at the workspaces.
 
-    Arguments: the root folder ("" = the host's pointer, else ~/gpuws), the prologue's text, and "1"
-    to look for tools with the PATH of a login shell. Answers go to gpuws.plan.facts.facts_from.
+    Arguments: the root folder ("" = the host's pointer, else ~/gpuws), the prologue's text, "1" to
+    look for tools with the PATH of a login shell, and "1" to be told the workspaces' tokens.
+    Answers go to gpuws.plan.facts.facts_from.
     """
-    return script("gpuws.host", "gpuws.engines:look.sh", *PROBE)
+    return script("gpuws.host", *LOOK, *PROBE)
 
 
 def pulse_script() -> Script:

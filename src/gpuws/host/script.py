@@ -20,12 +20,11 @@ _PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"'\\!")  # means itself in ev
 def script(package: str, *names: str) -> Script:
     """lib.sh plus the named files of a package, e.g. ``script("gpuws.engines", "start.sh")``.
 
-    A name may be "other.package:file.sh"; fragments come first, the main file last.
+    A name may be "other.package:file.sh"; fragments come first, the main file last. What several
+    of them need may be named by each: it is sent once.
     """
-    parts = [_read("gpuws.host", "lib.sh")]
-    for name in names:
-        owner, _, file = name.rpartition(":")
-        parts.append(_read(owner or package, file))
+    whole = (name if ":" in name else f"{package}:{name}" for name in ("gpuws.host:lib.sh", *names))
+    parts = [_read(*name.split(":")) for name in dict.fromkeys(whole)]
     return Script(names[-1], "".join(parts))
 
 
@@ -87,6 +86,11 @@ def fields(reply: Reply, stage: str = "") -> dict[str, list[str]]:
             f"a step on the host ended with status {reply.status}",
             hint="run again with -vv to see each step",
             stage=stage,
-            detail=(reply.err or reply.out)[-4000:],
+            detail=(reply.err or _without_tokens(reply.out))[-4000:],
         )
     return answers
+
+
+def _without_tokens(out: str) -> str:
+    """An answer cut short is shown to people, and may have got as far as the secrets."""
+    return "\n".join(line for line in out.split("\n") if not line.startswith("token\t"))

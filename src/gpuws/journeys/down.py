@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpuws.engines.ending import holdings, purge, stop, strays
+from gpuws.engines.engine import engine_named
 from gpuws.engines.session import Look, look
 from gpuws.environments.build import cancel, running
 from gpuws.errors import Exit, GpuwsError
@@ -75,7 +76,7 @@ def _end_builds(request: DownRequest, seen: Look, host: Host, world: World) -> D
             kept.append(f"the build of {build.hash}: {', '.join(others)} waits for it too")
             continue
         world.report.stage("environment", f"ending the build of {build.hash}")
-        removed += cancel(host, seen.root, "", build.hash)
+        removed += cancel(host, seen.root, build.hash, engine_named(build.engine))
         ended.append(f"the build of {build.hash}")
     return Downed(tuple(ended), tuple(removed), (), tuple(kept))
 

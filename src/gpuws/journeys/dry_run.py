@@ -5,6 +5,9 @@ from __future__ import annotations
 from gpuws.engines.engine import engine_for
 from gpuws.engines.files import plan_files, plan_processes
 from gpuws.environments.build import BuildOrder, plan_lines
+from gpuws.environments.fetching import public
+from gpuws.journeys import tmux
+from gpuws.journeys.orders import environment_order
 from gpuws.plan.decide import UpPlan
 from gpuws.plan.model import HostFacts
 from gpuws.plan.requests import Plan, UpRequest
@@ -12,28 +15,48 @@ from gpuws.plan.requests import Plan, UpRequest
 _JUPYTERS = (".jupyter", ".ipython", ".local/share/jupyter", ".npm")
 
 
-def plan(request: UpRequest, decided: UpPlan, facts: HostFacts, build: BuildOrder | None) -> Plan:
-    """``build`` is the order that `up` would give, None where the environment is there."""
-    starts = decided.session != "keep"
-    engine = engine_for(facts).name
-    files = plan_lines(build) if build else ()
-    if starts:
-        where = (decided.root, decided.name, decided.run, decided.dir)
-        files += plan_files(*where, request.jupyter, engine)
-        files += _beside(request, decided, facts)
-    about = (decided.run, decided.name, request.jupyter, engine)
-    processes = plan_processes(*about) if starts else ()
-    if build:
-        processes += (f"{build.engine.name}: the build of {build.prefix}, until it is done",)
+def plan(request: UpRequest, decided: UpPlan, facts: HostFacts) -> Plan:
+    """What would be brought is taken for granted."""
+    lacking = tmux.to_bring(request, decided, facts)
+    facts = tmux.planned(facts) if lacking else facts
+    building = decided.environment.build
+    build = environment_order(request, decided, facts) if building else None
+    orders = tuple(each for each in (lacking, build) if each)
+    files = tuple(line for each in orders for line in plan_lines(each))
+    files += (f"{decided.root}/tools/tmux",) if lacking else ()
+    made, processes = _session(request, decided, facts)
     port = f"127.0.0.1:{request.local_port or decided.wanted_port} on this laptop"
     return Plan(
         workspace=f"{request.reach.host}/{decided.name}",
-        files=tuple(dict.fromkeys(files)),
-        processes=processes,
+        files=tuple(dict.fromkeys(files + made)),
+        processes=processes + tuple(map(_building, orders)),
         ports=(port,) if request.jupyter else (),
-        move_mb=None if build else 0.0,
-        steps=_steps(request, decided, facts, build),
+        move_mb=None if orders else 0.0,
+        steps=_bringing(lacking) + _steps(request, decided, facts, build),
     )
+
+
+def _session(
+    request: UpRequest, decided: UpPlan, facts: HostFacts
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Files and processes of a session that is started."""
+    if decided.session == "keep":
+        return (), ()
+    engine = engine_for(facts).name
+    where = (decided.root, decided.name, decided.run, decided.dir)
+    files = plan_files(*where, request.jupyter, engine) + _beside(request, decided, facts)
+    return files, plan_processes(decided.run, decided.name, request.jupyter, engine)
+
+
+def _building(order: BuildOrder) -> str:
+    return f"{order.engine.name}: the build of {order.prefix}, until it is done"
+
+
+def _bringing(order: BuildOrder | None) -> tuple[str, ...]:
+    if order is None:
+        return ()
+    where = ", ".join(map(public, order.effective_channels))
+    return (f"bring tmux from {where} with {order.choice.tool}: the host has none to use",)
 
 
 def _beside(request: UpRequest, decided: UpPlan, facts: HostFacts) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gpuws.engines.entering import read_log
-from gpuws.journeys.way import find
+from gpuws.engines.session import Look, look
+from gpuws.journeys.way import among
 from gpuws.journeys.world import World
 from gpuws.plan.requests import Exited, WorkspaceRequest
 
@@ -12,14 +13,16 @@ _EVERY = 1.0  # seconds between two looks with --follow
 
 def run(request: WorkspaceRequest, world: World) -> Exited:
     """Writes to the terminal; with ``follow`` until the person leaves."""
-    with world.host(request.reach) as host:
-        seen, workspace = find(host, request.reach, request.name)
+    reach = request.reach
+    with world.host(reach) as host:
+        seen = look(host, root=reach.entry.root or "", name=request.name or "")
+        name = _name(request, seen)
         offset = -1
         while True:
             part = read_log(
                 host,
                 root=seen.root,
-                name=workspace.name,
+                name=name,
                 offset=offset,
                 tail=request.tail,
                 build=request.build,
@@ -31,3 +34,10 @@ def run(request: WorkspaceRequest, world: World) -> Exited:
                 return Exited(0)
             world.report.line("")  # ends the journey when the view has left
             world.sleep(_EVERY)
+
+
+def _name(request: WorkspaceRequest, seen: Look) -> str:
+    """A build that failed has left a log and no workspace; "" is whoever wanted the newest one."""
+    if request.build and (request.name or not seen.workspaces):
+        return request.name or ""
+    return among(seen, request.reach.host, request.name).name

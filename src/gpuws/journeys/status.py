@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from gpuws.errors import GpuwsError
-from gpuws.journeys.way import probe
+from gpuws.journeys.idle import idle_seconds
+from gpuws.journeys.way import probe_with_tokens
 from gpuws.journeys.world import World
 from gpuws.plan.model import HostFacts, Workspace
 from gpuws.plan.ports import Host
@@ -14,13 +15,14 @@ from gpuws.plan.requests import HostStatus, Reach, StatusRequest
 
 
 def run(request: StatusRequest, world: World) -> HostStatus:
-    """One round trip. The laptop's address book is brought up to date."""
+    """One round trip, then every Jupyter at once. Brings the laptop's address book up to date."""
     reach = request.reach
     with world.host(reach) as host:
         _refuse_silence(reach, host, world)
-        facts = probe(host, reach)
+        facts, tokens = probe_with_tokens(host, reach)
+        idle = idle_seconds(host, facts, tokens)
     _remember(reach, facts, world)
-    shown = tuple(_workspace(each, facts, world) for each in _with_builds(facts))
+    shown = tuple(_workspace(each, facts, idle, world) for each in _with_builds(facts))
     return HostStatus(reach.host, True, None, tuple(asdict(gpu) for gpu in facts.gpus), shown)
 
 
@@ -38,7 +40,9 @@ def _refuse_silence(reach: Reach, host: Host, world: World) -> None:
         )
 
 
-def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str, Any]:
+def _workspace(
+    workspace: Workspace, facts: HostFacts, idle: dict[str, int], world: World
+) -> dict[str, Any]:
     environment = workspace.raw.get("environment")
     owner = workspace.raw.get("owner")
     return {
@@ -46,7 +50,7 @@ def _workspace(workspace: Workspace, facts: HostFacts, world: World) -> dict[str
         "state": workspace.state,
         "since": workspace.since,
         "environment": environment if isinstance(environment, dict) else {},
-        "idle_s": workspace.raw.get("idle_s"),
+        "idle_s": idle.get(workspace.name),
         "tunnel": world.forwards.port(workspace.name),
         "dir": workspace.get("dir"),
         "owner": owner if isinstance(owner, dict) else {},

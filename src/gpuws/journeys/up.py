@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gpuws import __version__
-from gpuws.engines.engine import SETSID, engine_for
+from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
 from gpuws.environments import frameworks
-from gpuws.environments.build import BuildOrder, Built, ensure
-from gpuws.environments.choose import choose
+from gpuws.environments.build import Built, ensure
 from gpuws.errors import GpuwsError
-from gpuws.journeys import down, dry_run
+from gpuws.journeys import down, dry_run, tmux
+from gpuws.journeys.orders import environment_order
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.decide import UpPlan, decide_up
@@ -35,9 +35,9 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         plan = decide_up(request, facts)
         watch.lap("probe_s")
         if request.dry_run:
-            order = build_order(request, plan, facts) if plan.environment.build else None
-            return dry_run.plan(request, plan, facts, order)
+            return dry_run.plan(request, plan, facts)
         _say(world, plan)
+        facts = tmux.brought(request, plan, facts, host, world)
         built = _environment(request, plan, facts, host, world)
         watch.lap("environment_s")
         workspace, token = _session(request, plan, facts, built, host, world)
@@ -55,30 +55,6 @@ def _say(world: World, plan: UpPlan) -> None:
         world.report.warn(text)
 
 
-def build_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrder:
-    """What the environment's build needs to know."""
-    if request.spec is None:
-        raise GpuwsError("bug", "a build was ordered without an environment file")
-    entry = request.reach.entry
-    return BuildOrder(
-        root=plan.root,
-        run_base=facts.run_base,
-        engine=engine_for(facts),
-        spec=request.spec,
-        extra=plan.environment.extra,
-        choice=choose(request.spec, facts),
-        hash=plan.environment.hash,
-        channels=entry.channels,
-        pip_index=entry.pip_index,
-        cache_dir=entry.cache_dir,
-        prologue=entry.prologue,
-        env=entry.env,
-        cuda=facts.cuda,
-        facts=facts,
-        wanted_by=plan.name,
-    )
-
-
 def _environment(
     request: UpRequest, plan: UpPlan, facts: HostFacts, host: Host, world: World
 ) -> Built | None:
@@ -86,7 +62,7 @@ def _environment(
     if not plan.environment.build:
         return None
     world.report.stage("environment", request.spec.source if request.spec else "")
-    order = build_order(request, plan, facts)
+    order = environment_order(request, plan, facts)
     try:
         return ensure(host, order, world.report, world.fetch)
     except GpuwsError as error:
@@ -132,11 +108,6 @@ def _session(
     if plan.session == "restart" and plan.existing:
         down.stop_one(request.reach, plan.existing, host, world, yes=request.yes)
     world.report.stage("session", plan.dir)
-    if engine_for(facts) is SETSID:
-        world.report.note(
-            "the host has no usable tmux: the session runs as a process of its own (setsid), and "
-            "`gpuws shell` opens a terminal that ends with its connection"
-        )
     token = world.new_secret()
     order = _order(request, plan, facts, built, token, world)
     return start(host, order, world.report), token

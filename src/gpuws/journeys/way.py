@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpuws.engines.session import Look, look
+from gpuws.engines.session import Look, look, tokens_from
 from gpuws.errors import GpuwsError
 from gpuws.host.probing import probe_script
 from gpuws.host.script import fields
@@ -19,41 +19,50 @@ ALIVE = frozenset({"running", "starting"})
 
 def probe(host: Host, reach: Reach) -> HostFacts:
     """One round trip that asks everything."""
+    return facts_from(_probed(host, reach))
+
+
+def probe_with_tokens(host: Host, reach: Reach) -> tuple[HostFacts, dict[str, Secret]]:
+    """The same with what Jupyter wants to be asked with, by workspace."""
+    answers = _probed(host, reach, "1")
+    return facts_from(answers), tokens_from(answers)
+
+
+def _probed(host: Host, reach: Reach, tokens: str = "0") -> dict[str, list[str]]:
     entry = reach.entry
-    reply = host.run(
-        probe_script(),
-        entry.root or "",
-        "\n".join(entry.prologue),
-        "1" if entry.login_env else "0",
-        timeout=60.0,
-        in_sight=not entry.prologue,  # a person's own lines may hold a secret
-    )
-    return facts_from(fields(reply, "probe"))
+    login = "1" if entry.login_env else "0"
+    asked = (entry.root or "", "\n".join(entry.prologue), login, tokens)
+    plain = not entry.prologue  # a person's own lines may hold a secret
+    return fields(host.run(probe_script(), *asked, timeout=60.0, in_sight=plain), "probe")
 
 
 def find(host: Host, reach: Reach, name: str | None) -> tuple[Look, Workspace]:
     """The workspace that is meant: the named one, else the only one that could be."""
     seen = look(host, root=reach.entry.root or "", name=name or "")
+    return seen, among(seen, reach.host, name)
+
+
+def among(seen: Look, host: str, name: str | None) -> Workspace:
+    """The same of those that were seen."""
     known = {each.name: each for each in seen.workspaces}
     if name:
         if name not in known:
-            raise _not_there(reach.host, name, tuple(known))
-        return seen, known[name]
+            raise _not_there(host, name, tuple(known))
+        return known[name]
     alive = [each for each in seen.workspaces if each.state in ALIVE]
     only = alive or list(seen.workspaces)
     if len(only) == 1:
-        return seen, only[0]
+        return only[0]
     if not only:
         raise GpuwsError(
             "no-workspace",
-            f"{reach.host} has no workspace under {seen.root}",
-            hint=f"`gpuws up {reach.host}` makes one",
+            f"{host} has no workspace under {seen.root}",
+            hint=f"`gpuws up {host}` makes one",
         )
     raise GpuwsError(
         "several-workspaces",
-        f"{reach.host} has several workspaces: "
-        + ", ".join(f"{reach.host}/{each.name}" for each in only),
-        hint=f"name one, for example {reach.host}/{only[0].name}",
+        f"{host} has several workspaces: " + ", ".join(f"{host}/{each.name}" for each in only),
+        hint=f"name one, for example {host}/{only[0].name}",
     )
 
 

@@ -110,6 +110,7 @@ def facts_from(fields: Fields) -> HostFacts:
         tools=_first_of_each(read.each("tool", _tool)),
         pythons=_distinct(read.each("python", _python)),
         path=read.take("path", _search_path, ""),
+        tmux_missed=answers.clean(one(fields, "tmux_missed"), 300),
         prologue_error=answers.clean(one(fields, "prologue_error")),
         gpus=gpus,
         gpu_error=answers.clean(one(fields, "gpu_error")),

@@ -207,6 +207,7 @@ class HostFacts:
     builds: tuple[Build, ...] = ()
     current: Pairs = ()  # (environment name, hash that <root>/envs/<name> links to)
     path: str = ""  # PATH that the tools were looked up with, when a prologue or a login set it
+    tmux_missed: str = ""  # why none could be brought, less than a day ago
     prologue_error: str = ""
     unanswered: tuple[str, ...] = ()  # parts of the probe that ran into their deadline
     doubts: tuple[str, ...] = ()  # keys whose value was absurd and is not believed

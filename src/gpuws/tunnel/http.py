@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.ports import Stream
@@ -76,6 +78,21 @@ def _check_closed(answer: Response) -> None:
     raise GpuwsError("jupyter-open", message, hint=hint, stage="jupyter")
 
 
+def last_activity(stream: Stream, base_url: str, token: str, *, timeout: float = 10.0) -> float:
+    """When the server, a kernel or a terminal last did something: seconds since the epoch, by the
+    host's clock. To be asked is no activity; neither is a kernel that computes and prints nothing.
+
+    Raises GpuwsError(jupyter-not-ours | jupyter-timeout).
+    """
+    told = _asked(stream, f"{base_url}api/status", token, timeout)
+    said = told.get("last_activity") if isinstance(told, dict) else None
+    with contextlib.suppress(ValueError):
+        at = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
+        if at.tzinfo is not None:
+            return at.timestamp()
+    raise _strange("no time of its last activity")
+
+
 def kernels(
     stream: Stream, base_url: str, token: str, *, timeout: float = 10.0
 ) -> tuple[Kernel, ...]:
@@ -97,6 +114,14 @@ def terminals(stream: Stream, base_url: str, token: str, *, timeout: float = 10.
 
 
 def _listed(stream: Stream, path: str, token: str, timeout: float, absent: int = 0) -> list[object]:
+    value = _asked(stream, path, token, timeout, absent)
+    if not isinstance(value, list):
+        raise _strange(f"no list for {path.rsplit('/', 1)[-1]}")
+    return value
+
+
+def _asked(stream: Stream, path: str, token: str, timeout: float, absent: int = 0) -> object:
+    """The JSON value; an empty list for the status ``absent``."""
     try:
         answer = request(stream, "GET", path, token=token, timeout=timeout)
         value = answer.json() if answer.status == 200 else None
@@ -104,7 +129,7 @@ def _listed(stream: Stream, path: str, token: str, timeout: float, absent: int =
         raise _not_yet(str(error) or type(error).__name__) from error
     if answer.status == absent:
         return []
-    if not isinstance(value, list):
+    if answer.status != 200:
         raise _strange(f"HTTP {answer.status} for {path.rsplit('/', 1)[-1]}")
     return value
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from gpuws.engines.engine import TMUX
-from gpuws.environments.choose import Choice
-from gpuws.environments.conda.bring import channels, newest, subdir_of
+from gpuws.environments.choose import Choice, tool_channels
+from gpuws.environments.conda.bring import newest, subdir_of
 from gpuws.environments.order import BuildOrder, build_script, files
 from gpuws.environments.uv.bring import glibc_minor
 from gpuws.environments.uv.bring import newest as newest_wheel
@@ -150,9 +150,9 @@ def test_an_index_without_it_is_none(data: bytes) -> None:
 
 
 def test_conda_forge_is_the_last_resort_unless_hosts_yaml_lists_channels() -> None:
-    order = replace(ORDER, spec=replace(CONDA, channels=("nvidia", "defaults", "nodefaults")))
-    assert channels(order) == ("nvidia", "conda-forge")
-    assert channels(replace(order, channels=("file:///m",))) == ("file:///m",)
+    named = ("nvidia", "defaults", "nodefaults")
+    assert tool_channels((), named) == ("nvidia", "conda-forge")
+    assert tool_channels(("file:///m",), named) == ("file:///m",)
 
 
 def test_a_platform_without_micromamba_is_refused() -> None:

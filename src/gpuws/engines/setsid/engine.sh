@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# A detached process in a session of its own. RUN/UNIT.pid holds its number, the time it began
-# (field 22 of /proc/PID/stat) and the boot: a number that another process got is not taken for it.
+# shellcheck disable=SC2154 # look_record: record.sh
+# A detached process in a session of its own. RUN/UNIT.pid holds its record.
 
 # engine_start RUN UNIT FILE [ARG...]: start FILE (a 0700 script) detached; returns at once.
 engine_start() {
@@ -29,7 +29,7 @@ engine_start() {
     sleep 0.02 2>/dev/null || sleep 1
   done
   read -r e_pid <"$e_run/$e_unit.new"
-  write "$e_run/$e_unit.pid" 600 "$(engine_record "$e_pid")"
+  write "$e_run/$e_unit.pid" 600 "$(look_process "$e_pid")"
   rm -f "$e_run/$e_unit.new"
 }
 
@@ -52,24 +52,6 @@ engine_stop() {
 
 # engine_pid RUN UNIT: its number, when the process that has it is still that one.
 engine_pid() {
-  [ -f "$1/$2.pid" ] && [ ! -L "$1/$2.pid" ] || return 1
-  e_line=''
-  read -r e_line <"$1/$2.pid" || [ -n "$e_line" ] || return 1
-  case ${e_line%% *} in '' | *[!0-9]*) return 1 ;; esac
-  case $e_line in *' gone '*) return 1 ;; esac
-  [ "$(engine_record "${e_line%% *}")" = "$e_line" ] || return 1
-  printf '%s\n' "${e_line%% *}"
-}
-
-# engine_record PID: "PID START BOOT", the same only for the same process.
-engine_record() {
-  e_stat='' e_boot=''
-  if [ -O "/proc/$1" ]; then
-    read -r e_stat 2>/dev/null <"/proc/$1/stat" || :
-    read -r e_boot </proc/sys/kernel/random/boot_id || :
-  fi
-  # shellcheck disable=SC2086 # the fields after the name, which may have spaces and brackets
-  set -- "$1" ${e_stat##*)}
-  case ${2:-Z} in Z | X) set -- "$1" ;; esac
-  printf '%s %s %s' "$1" "${21:-gone}" "$e_boot"
+  look_alive "$1/$2.pid" || return 1
+  printf '%s\n' "${look_record%% *}"
 }

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # look_record: record.sh; tmux: program.sh; root: the script after it
 # One tmux server for each unit, on RUN/tmux.sock, with no configuration file: nothing of the
 # user's is touched, and `kill-server` ends nothing of theirs. tmux keeps the command line and the
 # environment of its first client for life, so no caller may have a secret in either.
@@ -8,6 +9,7 @@ engine_start() {
   e_run=$1 e_unit=$2
   shift 2
   engine_stop "$e_run" "$e_unit"
+  find_tmux "$root"
   # The words of the command are read by a shell that tmux chooses by SHELL: that must be sh, and
   # the user's own goes to the script. Descriptor 9 stays on the pane's terminal: when nobody holds
   # that any more, tmux takes the pane for dead and ends it.
@@ -19,7 +21,7 @@ engine_start() {
     unset LC_ALL TMUX TMUX_PANE SSH_AUTH_SOCK SSH_CLIENT SSH_CONNECTION SSH_TTY || :
     SHELL=/bin/sh TERM=${TERM:-xterm}
     export SHELL TERM
-    tmux -S "$e_run/tmux.sock" -f /dev/null new-session -d -P -F '#{pid}' -s "$e_unit" \
+    "$tmux" -S "$e_run/tmux.sock" -f /dev/null new-session -d -P -F '#{pid}' -s "$e_unit" \
       "exec env$e_words 9<&0 </dev/null >/dev/null 2>&1" </dev/null 2>"$e_run/tmux.err"
   ); then
     e_said=$(head -n 1 "$e_run/tmux.err" 2>/dev/null) || e_said=''
@@ -28,7 +30,7 @@ engine_start() {
       "on the host, this must work: tmux -L try new-session -d 'sleep 1'"
   fi
   rm -f "$e_run/tmux.err"
-  write "$e_run/tmux.pid" 600 "$(engine_record "$e_pid")"
+  write "$e_run/tmux.pid" 600 "$(look_process "$e_pid")"
 }
 
 # engine_alive RUN UNIT: a session of that name answers; "=" asks for the whole name, not a prefix.
@@ -39,14 +41,16 @@ engine_alive() {
     kill -USR1 "$e_pid" 2>/dev/null || return 1
     sleep 0.2 2>/dev/null || sleep 1
   fi
-  tmux -S "$1/tmux.sock" has-session -t "=$2" </dev/null >/dev/null 2>&1
+  find_tmux "$root"
+  "$tmux" -S "$1/tmux.sock" has-session -t "=$2" </dev/null >/dev/null 2>&1
 }
 
 # engine_stop RUN UNIT: end the server with all its windows; safe to repeat.
 engine_stop() {
   e_pid=$(engine_server "$1") || e_pid=''
-  if [ -S "$1/tmux.sock" ] && have tmux; then
-    tmux -S "$1/tmux.sock" kill-server </dev/null >/dev/null 2>&1 || :
+  find_tmux "$root"
+  if [ -S "$1/tmux.sock" ] && have "$tmux"; then
+    "$tmux" -S "$1/tmux.sock" kill-server </dev/null >/dev/null 2>&1 || :
   fi
   if [ -n "$e_pid" ] && engine_server "$1" >/dev/null; then kill "$e_pid" 2>/dev/null || :; fi
   rm -f "$1/tmux.sock" "$1/tmux.err" "$1/tmux.pid"
@@ -54,26 +58,8 @@ engine_stop() {
 
 # engine_server RUN: the server's number, when the process that has it is still that server.
 engine_server() {
-  [ -f "$1/tmux.pid" ] && [ ! -L "$1/tmux.pid" ] || return 1
-  e_line=''
-  read -r e_line <"$1/tmux.pid" || [ -n "$e_line" ] || return 1
-  case ${e_line%% *} in '' | *[!0-9]*) return 1 ;; esac
-  case $e_line in *' gone '*) return 1 ;; esac
-  [ "$(engine_record "${e_line%% *}")" = "$e_line" ] || return 1
-  printf '%s\n' "${e_line%% *}"
-}
-
-# engine_record PID: "PID START BOOT", the same only for the same process.
-engine_record() {
-  e_stat='' e_boot=''
-  if [ -O "/proc/$1" ]; then
-    read -r e_stat 2>/dev/null <"/proc/$1/stat" || :
-    read -r e_boot </proc/sys/kernel/random/boot_id || :
-  fi
-  # shellcheck disable=SC2086 # the fields after the name, which may have spaces and brackets
-  set -- "$1" ${e_stat##*)}
-  case ${2:-Z} in Z | X) set -- "$1" ;; esac
-  printf '%s %s %s' "$1" "${21:-gone}" "$e_boot"
+  look_alive "$1/tmux.pid" || return 1
+  printf '%s\n' "${look_record%% *}"
 }
 
 # engine_quote TEXT: one word for sh.

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gpuws.environments.choose import tool_channels
 from gpuws.environments.fetching import (
     Fetch,
     check_sha256,
@@ -40,11 +41,12 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
     Raises wrong-hash, unsupported-platform, or channel-unreachable with what was tried.
     """
     subdir = subdir_of(order.facts)
-    names = channels(order)
+    names = tool_channels(order.channels, order.spec.channels)
     program = script(
         "gpuws.environments.conda",
         "gpuws.environments:mark.sh",
         "gpuws.environments:download.sh",
+        "gpuws.environments:take.sh",
         "bring.sh",
     )  # its downloads are bounded by themselves, 280 s each
     reply = host.run(program, order.root, subdir, *names, timeout=900.0)
@@ -76,16 +78,6 @@ def subdir_of(facts: HostFacts) -> str:
         hint="install a conda tool on the host, or use a requirements.txt",
         stage="environment",
     )
-
-
-def channels(order: BuildOrder) -> tuple[str, ...]:
-    """Where to look, in order. hosts.yaml's own list is final; a file's list gets conda-forge
-    after it, since few channels carry micromamba."""
-    skipped = {"defaults", "nodefaults"}
-    if order.channels:
-        return tuple(each for each in order.channels if each not in skipped)
-    named = [each for each in order.spec.channels if each not in skipped]
-    return tuple(dict.fromkeys((*named, "conda-forge")))
 
 
 # --- through the laptop --------------------------------------------------------------------

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154,SC2020 # download.sh sets the reasons; tr maps each brace to a newline
+# shellcheck disable=SC2154,SC2034 # what download.sh and take.sh read and set
+# shellcheck disable=SC2020 # tr maps each brace to a newline
 # bring.sh ROOT SUBDIR CHANNEL...: micromamba from the first channel that can be reached from the
 # host, its hash checked, into ROOT/tools/bin. Answers path and version, or "miss" lines only.
 
@@ -62,17 +63,17 @@ can_unpack() {
 }
 
 unpack() {
-  mkdir -p "$scratch/out"
+  binary=$scratch/out/bin/micromamba
   if have tar && have bzip2; then
     tar -xjf "$1" -C "$scratch/out" 2>/dev/null
   else
     python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extract("bin/micromamba", sys.argv[2])' \
       "$1" "$scratch/out" 2>/dev/null
-  fi && [ -f "$scratch/out/bin/micromamba" ]
+  fi && [ -f "$binary" ]
 }
 
-# from_channel URL: status 1, with a "miss" line, where this channel cannot give it.
-from_channel() {
+# find_archive CHANNEL: its newest package.
+find_archive() {
   f_home=$(channel_url "$1")/$subdir
   f_shown=$(printf %s "$f_home" | sed 's,://[^/@]*@,://,; s,/t/[^/]*/,/,')
   f_found=''
@@ -85,19 +86,10 @@ from_channel() {
     say miss "$f_shown: ${download_reason:-no micromamba package is listed}"
     return 1
   fi
-  f_file=${f_found%% *} f_sum=${f_found#* }
-  f_sum=${f_sum%% *}
-  if ! download "$f_home/$f_file" "$scratch/package.tar.bz2"; then
-    say miss "$f_shown/$f_file: $download_reason"
-    return 1
-  fi
-  check_sha256 "$scratch/package.tar.bz2" "$f_sum" "$f_shown/$f_file" || return 1
-  if ! unpack "$scratch/package.tar.bz2"; then
-    say miss "$f_shown/$f_file: it cannot be unpacked on the host"
-    return 1
-  fi
-  place "$scratch/out/bin/micromamba" micromamba
-  say from "$f_shown/$f_file"
+  found_url=$f_home/${f_found%% *}
+  found_name=$f_shown/${f_found%% *}
+  found_sha256=${f_found#* }
+  found_sha256=${found_sha256%% *}
 }
 
 main() {
@@ -105,19 +97,7 @@ main() {
   shift 2
   read_alias
   say alias "$alias_url"
-  mkdir -p "$root" 2>/dev/null || die no-root-folder "cannot make the folder $root"
-  make_scratch
-  trap 'rm -rf "$scratch"' EXIT
-  if ! can_unpack; then
-    say miss 'the host has neither tar with bzip2 nor a python3 that can unpack it'
-    return 0
-  fi
-  for channel in "$@"; do
-    if from_channel "$channel"; then
-      try_tool micromamba
-      return 0
-    fi
-  done
+  take_first micromamba 'neither tar with bzip2 nor a python3 that can unpack it' "$@"
 }
 
 main "$@" </dev/null

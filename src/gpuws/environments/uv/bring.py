@@ -39,6 +39,7 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
         "gpuws.environments.uv",
         "gpuws.environments:mark.sh",
         "gpuws.environments:download.sh",
+        "gpuws.environments:take.sh",
         "pip_settings.sh",
         "bring.sh",
     )

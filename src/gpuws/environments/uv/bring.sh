@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # download.sh and pip_settings.sh set the values
+# shellcheck disable=SC2154,SC2034 # what download.sh, take.sh and pip_settings.sh read and set
 # bring.sh ROOT MACHINE GLIBC_MINOR INDEX DEFAULT: uv from its wheel, hash checked, unpacked without
 # pip, into ROOT/tools/bin. GLIBC_MINOR 0: musl or unknown. INDEX "": what pip on this host is set to,
 # else DEFAULT.
@@ -69,7 +69,6 @@ absolute() {
 can_unpack() { have python3 || have unzip || have busybox; }
 
 unpack() {
-  mkdir -p "$scratch/out"
   if have python3 && python3 -m zipfile -e "$1" "$scratch/out" 2>/dev/null; then
     :
   elif have unzip && unzip -qo "$1" -d "$scratch/out" 2>/dev/null; then
@@ -84,8 +83,8 @@ unpack() {
   [ -n "$binary" ]
 }
 
-# from_index URL: status 1, with a "miss" line, where this index cannot give it.
-from_index() {
+# find_archive INDEX: its newest wheel.
+find_archive() {
   f_home=${1%/}/uv
   f_shown=$(printf %s "$f_home" | sed 's,://[^/@]*@,://,')
   f_page=$f_home/
@@ -99,41 +98,19 @@ from_index() {
     say miss "$f_shown: no uv wheel with a sha256 for $machine is listed"
     return 1
   fi
-  f_url=$(absolute "$f_home" "${f_found% *}")
-  f_file=${f_url##*/}
-  if ! download "$f_url" "$scratch/uv.whl"; then
-    say miss "$f_file: $download_reason"
-    return 1
-  fi
-  check_sha256 "$scratch/uv.whl" "${f_found##* }" "$f_file of $f_shown" || return 1
-  if ! unpack "$scratch/uv.whl"; then
-    say miss "$f_file: it cannot be unpacked on the host"
-    return 1
-  fi
-  place "$binary" uv
-  say from "$f_shown ($f_file)"
+  found_url=$(absolute "$f_home" "${f_found% *}")
+  found_name="${found_url##*/} of $f_shown" found_sha256=${f_found##* }
 }
 
 main() {
   root=$1 machine=$2 glibc_minor=$3 index=$4 default=$5
-  mkdir -p "$root" 2>/dev/null || die no-root-folder "cannot make the folder $root"
-  make_scratch
-  trap 'rm -rf "$scratch"' EXIT
-  if ! can_unpack; then
-    say miss 'the host has no python3, unzip or busybox to unpack a wheel'
-    return 0
-  fi
   if [ -z "$index" ]; then
     pip_setting index-url
     index=${pip_value:-$default}
   fi
   pip_setting extra-index-url
-  for url in $index $pip_value; do
-    if from_index "$url"; then
-      try_tool uv
-      return 0
-    fi
-  done
+  # shellcheck disable=SC2086 # addresses, which have no spaces
+  take_first uv 'no python3, unzip or busybox to unpack a wheel' $index $pip_value
 }
 
 main "$@" </dev/null

@@ -11,7 +11,8 @@ tell_root() {
   tell_space
   tell_run_base
   tell_leftovers
-  ! command -v look_workspaces >/dev/null 2>&1 || (look_workspaces "$root")
+  (look_workspaces "$root")
+  [ "$tokens" != 1 ] || (look_tokens "$root" "")
 }
 
 may_write() { [ -d "$1" ] && [ -w "$1" ] && [ -x "$1" ]; }
@@ -113,10 +114,13 @@ is_remote() {
   esac
 }
 
+# What a tool of ours lies in is no environment of the user's.
 tell_leftovers() {
+  tools=$(readlink "$root/tools/tmux" 2>/dev/null) || tools=
   for each in "$root"/envs/*/.gpuws-complete; do
     [ -f "$each" ] || continue
     each=${each%/.gpuws-complete}
+    [ "${each##*/}" != "${tools##*/}" ] || continue
     if [ -L "$each" ]; then
       to=$(readlink "$each" 2>/dev/null) || continue
       say current "${each##*/}	${to##*/}"

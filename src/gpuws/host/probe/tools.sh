@@ -9,7 +9,7 @@ tell_tools() {
   [ -z "$1" ] || ask_prologue "$1"
   # first what takes longest: the interpreters run while the rest is looked for
   tell_pythons
-  ! find_tool tmux || tell_tmux
+  tell_tmux
   for each in tar curl wget bzip2 unzip setsid timeout git flock; do
     ! find_tool "$each" || say tool "$each	$found"
   done
@@ -22,10 +22,21 @@ tell_tools() {
   wait
 }
 
-# Told with its path only where it runs: a broken one is as good as none.
+# The one that gpuws brought comes first, since an engine takes that. Told only where it runs: a
+# broken one is as good as none.
 tell_tmux() {
-  told=$(within 3 "$found" -V 2>/dev/null) || return 0
-  say tool "tmux	$found	${told#* }"
+  find_tmux "$root"
+  [ "$tmux" = tmux ] || tell_tmux_at "$tmux"
+  ! find_tool tmux || tell_tmux_at "$found"
+  missed=$root/tools/tmux.missed
+  if [ -f "$missed" ] && [ -n "$(find "$missed" -mmin -1440 2>/dev/null)" ]; then
+    say tmux_missed "$(look_line "$missed")"
+  fi
+}
+
+tell_tmux_at() {
+  told=$(within 3 "$1" -V 2>/dev/null) || return 0
+  say tool "tmux	$1	${told#* }"
 }
 
 # find_tool NAME: sets found to its absolute path. `command -v` would also name builtins, aliases
