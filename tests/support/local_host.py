@@ -124,6 +124,9 @@ class LocalHost:
     def answers(self, seconds: float) -> bool:
         return True
 
+    def latency(self) -> float:
+        return 0.0
+
     def last_heard(self) -> float:
         return time.monotonic()
 

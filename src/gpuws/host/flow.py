@@ -124,6 +124,16 @@ class ChannelFlow:
             return 0
         return self._transport.budget.take(self.window, 0, 2)
 
+    def aim(self, sink: Sink, /) -> bool:
+        with self._lock:
+            if self._host_ended or self._host_closed or self._closed:
+                return False
+            self._sink = sink
+            opened = self._remote >= 0
+        if opened:
+            sink.opened()
+        return True
+
     def close(self) -> None:
         """Say so if the host can still hear it, and forget the channel once it has said so too."""
         with self._lock:
@@ -151,11 +161,11 @@ class ChannelFlow:
         self._transport.timed(time.monotonic() - self._asked)
         with self._lock:
             self._remote, self._room, self._packet = remote, window, packet
-            given_up = self._closed
+            given_up, sink = self._closed, self._sink
         if given_up:
             self._transport.later(struct.pack(">BI", MSG_CHANNEL_CLOSE, remote))
             return
-        self._sink.opened()
+        sink.opened()
 
     def _refuse(self, code: int, text: str) -> None:
         self._host_closed = True

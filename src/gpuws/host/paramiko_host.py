@@ -111,6 +111,9 @@ class ParamikoHost:
     def answers(self, seconds: float) -> bool:
         return self._watchdog.answers(seconds)
 
+    def latency(self) -> float:
+        return self._transport.round_trip
+
     def last_heard(self) -> float:
         return self._transport.wire.last_heard
 

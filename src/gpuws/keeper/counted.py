@@ -74,6 +74,9 @@ class Counted:
     def answers(self, seconds: float) -> bool:
         return self._host.answers(seconds)
 
+    def latency(self) -> float:
+        return self._host.latency()
+
     def last_heard(self) -> float:
         return self._host.last_heard()
 

@@ -87,6 +87,11 @@ class Flow(Protocol):
         """Let the host send as much again as was drained."""
         ...
 
+    def aim(self, sink: Sink, /) -> bool:
+        """Have another sink from now on, which hears ``opened`` if that has been. False, and no
+        change, when the host has ended it already."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -148,6 +153,10 @@ class Host(Protocol):
     def alive(self) -> bool: ...
     def answers(self, seconds: float) -> bool:
         """Whether the host answers a ping within ``seconds``: a network may be gone unseen."""
+        ...
+
+    def latency(self) -> float:
+        """The shortest round trip seen, in seconds; 0: none was measured yet."""
         ...
 
     def last_heard(self) -> float:

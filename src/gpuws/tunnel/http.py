@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.ports import Stream
-from gpuws.tunnel.http1 import Answers, BadAnswer, Response, ask, request
+from gpuws.tunnel.http1 import Answers, Response, ask, request
 
 INSTANCE_HEADER = "X-Gpuws-Instance"
 """Sent by our own Jupyter with every answer; its value is the workspace's ``instance``."""
@@ -28,26 +29,58 @@ class Kernel:
     last_activity: str
 
 
+class Knock:
+    """Proves on one stream that this is our Jupyter, that it knows our token and wants it.
+
+    ``base_url`` begins and ends with "/". The first question has no token, so that it may be asked
+    before it is known who answers; with a ``token`` the second one follows in the same flight.
+    Every method raises GpuwsError: ``jupyter-not-ours`` (wrong instance, token refused),
+    ``jupyter-open`` (answers without a token), ``jupyter-timeout`` with ``retryable`` set (it does
+    not answer, or not yet).
+    """
+
+    def __init__(
+        self, stream: Stream, base_url: str, token: str = "", *, timeout: float = 10.0
+    ) -> None:
+        self._stream = stream
+        self._path = f"{base_url}api/status"
+        self._token = token
+        with _not_answering():
+            self._answers = Answers(stream, timeout)
+            second = ask("GET", self._path, token=token) if token else b""
+            stream.sendall(ask("GET", self._path) + second)
+
+    def is_ours(self, instance: str) -> None:
+        """It is the workspace's, and refuses whoever has no token."""
+        with _not_answering():
+            answer = self._answers.read()
+        _check_closed(answer)
+        _check_instance(answer, instance)
+
+    def takes(self, token: str, instance: str) -> None:
+        """It takes our token. To be asked after ``is_ours``."""
+        with _not_answering():
+            if token != self._token:
+                self._stream.sendall(ask("GET", self._path, token=token))
+            answer = self._answers.read()
+        _check_ours(answer, instance)
+
+
 def readiness(
     stream: Stream, base_url: str, token: str, instance: str, *, timeout: float = 10.0
 ) -> None:
-    """Prove in one round trip that this is our Jupyter, that it knows our token and wants it.
+    """The whole proof in one round trip; see ``Knock``."""
+    knock = Knock(stream, base_url, token, timeout=timeout)
+    knock.is_ours(instance)
+    knock.takes(token, instance)
 
-    ``base_url`` begins and ends with "/". Raises GpuwsError: ``jupyter-not-ours`` (wrong
-    instance, token refused), ``jupyter-open`` (answers without a token), ``jupyter-timeout``
-    with ``retryable`` set (it does not answer, or not yet).
-    """
-    path = f"{base_url}api/status"
+
+@contextlib.contextmanager
+def _not_answering() -> Iterator[None]:
     try:
-        answers = Answers(stream, timeout)
-        stream.sendall(ask("GET", path, token=token) + ask("GET", path))
-        known, unknown = answers.read(), answers.read()
-    except BadAnswer as error:
-        raise _not_yet(str(error)) from error
-    except (OSError, EOFError) as error:
+        yield
+    except (OSError, EOFError) as error:  # BadAnswer is an OSError
         raise _not_yet(str(error) or type(error).__name__) from error
-    _check_ours(known, instance)
-    _check_closed(unknown)
 
 
 def _not_yet(why: str) -> GpuwsError:
@@ -70,7 +103,15 @@ def _check_ours(answer: Response, instance: str) -> None:
     raise GpuwsError("jupyter-not-ours", message, hint=_LOGS, stage="jupyter")
 
 
+def _check_instance(answer: Response, instance: str) -> None:
+    if answer.headers.get(INSTANCE_HEADER.lower()) != instance:
+        message = "the server behind the tunnel is not the one that gpuws started"
+        raise GpuwsError("jupyter-not-ours", message, hint=_LOGS, stage="jupyter")
+
+
 def _check_closed(answer: Response) -> None:
+    if answer.status >= 500:
+        raise _not_yet(f"HTTP {answer.status}")
     if answer.status == 403:
         return
     message = f"Jupyter answers HTTP {answer.status} to a request without a token; it must say 403"
