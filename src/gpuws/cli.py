@@ -1,18 +1,17 @@
-"""The command line: verbs, their options, and how results and errors are told."""
+"""The command line: verbs and their options."""
 
 from __future__ import annotations
 
-import errno
-import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpuws import __version__, options
+from gpuws import __version__, options, telling
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
+from gpuws.telling import Telling
 
 if TYPE_CHECKING:
     from gpuws.plan.requests import Caller, Reach, UpRequest, WorkspaceRequest
@@ -32,31 +31,7 @@ app = typer.Typer(
 _USAGE_ERROR: Any = next(k for k in typer.BadParameter.__mro__ if k.__name__ == "UsageError")
 
 
-class _Run:
-    """One command under way: its global options, the person, the answer."""
-
-    options = Options()
-    command = ""
-    code = 0
-
-    def person(self, *, live: bool = False) -> Plain:
-        from gpuws import report
-
-        chosen = self.options
-        on_terminal = sys.stderr.isatty() and sys.stdout.isatty() and not chosen.json
-        if live and on_terminal and not chosen.quiet and chosen.verbose == 0:
-            return report.live(no_input=chosen.no_input)
-        return report.Plain(quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
-
-    def answer(self, data: dict[str, Any], *lines: str) -> None:
-        """Data on stdout: one JSON document, or lines for a person."""
-        if self.options.json:
-            lines = (json.dumps(_document(self.command, data=data)),)
-        for line in lines:
-            _print(line)
-
-
-_run = _Run()
+_telling = Telling()
 
 Host = Annotated[
     str, typer.Argument(metavar="HOST", help="ssh alias, hosts.yaml entry, or user@host[:port]")
@@ -120,12 +95,12 @@ def up(
     """Make the workspace be there and open the way to it. Safe to run again."""
     from gpuws import asking, view
 
-    person = _run.person(live=not dry_run)
+    person = _telling.person(live=not dry_run)
 
     def request() -> UpRequest:
         return asking.up_request(
             host,
-            _run.options,
+            _telling.options,
             person.warn,
             file=file,
             name=name,
@@ -148,10 +123,11 @@ def up(
         )
 
     if dry_run:
-        _tell_plan(view.one_shot("up", request(), person))
+        plan = view.one_shot("up", request(), person)
+        _telling.answer(plan, *telling.plan_lines(plan))
         return
-    leave = detach or _run.options.json or no_jupyter
-    with view.keeper(asking.split(host)[0], _run.options) as keeper:
+    leave = detach or _telling.options.json or no_jupyter
+    with view.keeper(asking.split(host)[0], _telling.options) as keeper:
         result = view.open_workspace(
             "up", request(), person, detach=leave, browser=_browser(no_browser), keeper=keeper
         )
@@ -169,10 +145,10 @@ def attach(
     from gpuws import view
     from gpuws.plan.requests import WorkspaceRequest
 
-    person = _run.person(live=True)
+    person = _telling.person(live=True)
     reach, name = _target(host, person)
     request = WorkspaceRequest(reach, _caller(), name=name, local_port=local_port)
-    leave = detach or _run.options.json
+    leave = detach or _telling.options.json
     result = view.open_workspace(
         "attach", request, person, detach=leave, browser=_browser(no_browser)
     )
@@ -208,7 +184,7 @@ def down(
     from gpuws import view
     from gpuws.plan.requests import DownRequest
 
-    person = _run.person()
+    person = _telling.person()
     reach, name = _target(host, person)
     request = DownRequest(
         reach,
@@ -221,20 +197,10 @@ def down(
         keep_running=keep_running,
     )
     result = view.one_shot("down", request, person)
-    _run.answer(
-        {key: result[key] for key in ("stopped", "removed", "left", "kept")},
-        *(
-            [f"stopped {', '.join(result['stopped'])}"]
-            if result["stopped"]
-            else ["nothing was running"]
-        ),
-        *(f"removed {path}" for path in result["removed"]),
-        *(f"kept    {path}" for path in result["kept"]),
-        *(f"LEFT    {item}" for item in result["left"]),
-        *([] if result["left"] else ["nothing of the session is left on the host"]),
-    )
+    data = {key: result[key] for key in ("stopped", "removed", "left", "kept")}
+    _telling.answer(data, *telling.down_lines(result))
     if result["left"]:
-        _run.code = int(Exit.CONFLICT)
+        _telling.code = int(Exit.CONFLICT)
 
 
 @app.command()
@@ -242,8 +208,8 @@ def url(host: Workspace = None) -> None:
     """Print the URL with its token (the only verb that does)."""
     from gpuws import view
 
-    result = view.one_shot("url", _workspace_request(host), _run.person())
-    _run.answer(result, result["url"])
+    result = view.one_shot("url", _workspace_request(host), _telling.person())
+    _telling.answer(result, result["url"])
 
 
 @app.command()
@@ -263,14 +229,14 @@ def logs(
     from gpuws import report, view
 
     request = _workspace_request(host, follow=follow, tail=tail, build=build)
-    if not _run.options.json:
-        view.one_shot("logs", request, _run.person())
+    if not _telling.options.json:
+        view.one_shot("logs", request, _telling.person())
         return
     parts: list[str] = []
-    tell = (lambda text: _run.answer({"log": text})) if follow else parts.append
+    tell = (lambda text: _telling.answer({"log": text})) if follow else parts.append
     view.one_shot("logs", request, report.Listening(tell))
     if not follow:
-        _run.answer({"log": "".join(parts)})
+        _telling.answer({"log": "".join(parts)})
 
 
 @app.command()
@@ -281,7 +247,7 @@ def shell(host: Workspace = None) -> None:
     from gpuws import view
 
     request = _workspace_request(host, pty=True, term=os.environ.get("TERM", "xterm"))
-    _run.code = view.one_shot("shell", request, _run.person())["code"]
+    _telling.code = view.one_shot("shell", request, _telling.person())["code"]
 
 
 @app.command(name="exec", context_settings={"ignore_unknown_options": True})
@@ -300,7 +266,7 @@ def exec_(
         pty=sys.stdin.isatty() and sys.stdout.isatty(),
         term=os.environ.get("TERM", "xterm"),
     )
-    _run.code = view.one_shot("exec", request, _run.person())["code"]
+    _telling.code = view.one_shot("exec", request, _telling.person())["code"]
 
 
 @app.command()
@@ -315,16 +281,16 @@ def status(
 
     from gpuws import fleet
 
-    person = _run.person()
+    person = _telling.person()
     while True:
-        found = fleet.status(hosts or [], _run.options, person.warn)
-        _run.answer({"hosts": [fleet.data(each) for each in found]}, *fleet.lines(found))
+        found = fleet.status(hosts or [], _telling.options, person.warn)
+        _telling.answer({"hosts": [fleet.data(each) for each in found]}, *fleet.lines(found))
         if not watch:
             break
         time.sleep(2)
     failed = [each for each in found if not each.reachable]
     if failed:
-        _run.code = int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
+        _telling.code = int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
 
 
 app.command(name="ls", help="The same as status.")(status)
@@ -350,13 +316,13 @@ def demo(
 
 def _browser(unwanted: bool) -> bool:
     """Only for a person at a terminal."""
-    return not unwanted and not _run.options.json and sys.stdout.isatty()
+    return not unwanted and not _telling.options.json and sys.stdout.isatty()
 
 
 def _target(host: str | None, person: Plain) -> tuple[Reach, str | None]:
     from gpuws import asking
 
-    return asking.target(host, _run.options, person.warn, verb=_run.command)
+    return asking.target(host, _telling.options, person.warn, verb=_telling.command)
 
 
 def _caller() -> Caller:
@@ -371,76 +337,19 @@ def _workspace_request(
 ) -> WorkspaceRequest:
     from gpuws.plan.requests import WorkspaceRequest
 
-    reach, name = _target(host, _run.person())
+    reach, name = _target(host, _telling.person())
     return WorkspaceRequest(reach, _caller(), name=name, **settings)
 
 
 def _tell_ready(result: dict[str, Any], *, left: bool) -> None:
-    if not result:
-        return
-    place = result["workspace"]
-    if not left:
-        _run.answer(
-            result,
-            f"left {place}: Jupyter goes on; `gpuws attach {place}` opens the way again, "
-            f"`gpuws down {place}` ends it",
-        )
-        return
-    from gpuws.report import facts_of
-
-    rows = [f"{label:12}{value}" for label, value in facts_of(result)]
-    after = f"`gpuws url {place}` prints the address with its token; `gpuws down {place}` ends it"
-    _run.answer(result, *rows, after)
-
-
-def _tell_plan(plan: dict[str, Any]) -> None:
-    moved = "unknown" if plan["move_mb"] is None else f"{plan['move_mb']:.1f} MB"
-    rows = [f"{plan['workspace']}: nothing was touched; `up` would"]
-    rows += [f"  {step}" for step in plan["steps"]]
-    rows += [f"  file     {path}" for path in plan["files"]]
-    rows += [f"  process  {each}" for each in plan["processes"]]
-    rows += [f"  port     {each}" for each in plan["ports"]]
-    _run.answer(plan, *rows, f"  to move  {moved}")
-
-
-def _document(command: str, **content: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": "gpuws/1", "command": command, "ok": "data" in content, **content}
+    """Nothing for a terminal that hung up before it was ready: nobody reads it."""
+    if result:
+        _telling.answer(result, *telling.ready_lines(result, left=left))
 
 
 def run(argv: Sequence[str]) -> int:
-    """The exit code. Whoever read stdout may be gone, as in `gpuws ls | head -1`: no fault."""
-    _run.code = 0
-    try:
-        return _told(argv)
-    except BrokenPipeError:
-        _silence_stdout()
-        return _run.code
-
-
-def _told(argv: Sequence[str]) -> int:
-    """Every failure is told in one place; no traceback reaches a user."""
-    try:
-        return _dispatch(argv)
-    except GpuwsError as error:
-        return _fail(error)
-    except KeyboardInterrupt:
-        return _fail(GpuwsError("interrupted", "interrupted"))
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
-            _silence_stdout()
-            return _fail(GpuwsError("usage", "the answer cannot be written: stdout is full"))
-        if _run.options.debug:
-            raise
-        kind = type(error).__name__
-        return _fail(
-            GpuwsError(
-                "bug",
-                f"this is a fault of gpuws: {kind}: {error}",
-                hint="run it again with --debug and report what it prints",
-            )
-        )
+    """The exit code of a command line."""
+    return _telling.run(lambda: _dispatch(argv))
 
 
 def _verbs() -> set[str]:
@@ -449,15 +358,15 @@ def _verbs() -> set[str]:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    _run.command = next((word for word in argv if word in _verbs()), "")
-    _run.options = Options(json="--json" in argv)  # until the others are understood
-    _run.options, rest = options.take(argv)
+    _telling.command = next((word for word in argv if word in _verbs()), "")
+    _telling.options = Options(json=options.wants_json(argv))  # until all are understood
+    _telling.options, rest = options.take(argv)
     if "--version" in rest[:1]:
-        _print(f"gpuws {__version__}")
+        _telling.answer({"version": __version__}, f"gpuws {__version__}")
         return 0
     if not rest:
         rest = ["--help"]
-    _run.command = next((word for word in rest if not word.startswith("-")), "")
+    _telling.command = next((word for word in rest if not word.startswith("-")), "")
     try:
         app(rest, standalone_mode=False, prog_name="gpuws")
     except typer.Exit as ended:
@@ -467,42 +376,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     except typer.Abort:
         raise KeyboardInterrupt from None
     except _USAGE_ERROR as error:
-        hint = f"see `gpuws {_run.command} --help`".replace("  ", " ")
+        hint = f"see `gpuws {_telling.command} --help`".replace("  ", " ")
         raise GpuwsError("usage", error.format_message(), hint=hint) from None
     sys.stdout.flush()
-    return _run.code
-
-
-def _fail(error: GpuwsError) -> int:
-    from gpuws.keeper.conversation import error_data
-    from gpuws.report import Plain
-
-    ours = _run.command == "exec" and error.exit not in (Exit.USAGE, Exit.INTERRUPTED)
-    _run.code = 255 if ours else int(error.exit)
-    told = error_data(error)
-    detail = told.pop("detail")
-    talk = Plain().talk
-    if _run.options.json:
-        _print(json.dumps(_document(_run.command, error=told)))
-    from gpuws.host.sanitise import sanitise
-
-    if detail:
-        talk(sanitise(detail).rstrip())
-    talk(f"error: {sanitise(error.message)}")
-    if error.hint:
-        talk(f"  next: {error.hint}")
-    return _run.code
-
-
-def _print(text: str) -> None:
-    from gpuws.report import encodable
-
-    print(encodable(text, sys.stdout), flush=True)  # noqa: T201
-
-
-def _silence_stdout() -> None:
-    """The interpreter must not complain about the closed pipe at exit."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return
+    return _telling.code
