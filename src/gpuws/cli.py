@@ -226,16 +226,18 @@ def logs(
     ] = False,
 ) -> None:
     """Jupyter's log, or the environment build's."""
-    from gpuws import report, view
+    from gpuws import view
+    from gpuws.listening import text_of
 
     request = _workspace_request(host, follow=follow, tail=tail, build=build)
     if not _telling.options.json:
         view.one_shot("logs", request, _telling.person())
-        return
-    parts: list[str] = []
-    tell = (lambda text: _telling.answer({"log": text})) if follow else parts.append
-    view.one_shot("logs", request, report.Listening(tell))
-    if not follow:
+    elif follow:
+        each = _telling.listener(lambda block: _telling.answer({"log": text_of(block)}))
+        view.one_shot("logs", request, each)
+    else:
+        parts: list[str] = []
+        view.one_shot("logs", request, _telling.listener(lambda part: parts.append(text_of(part))))
         _telling.answer({"log": "".join(parts)})
 
 
@@ -247,6 +249,12 @@ def shell(host: Workspace = None) -> None:
     from gpuws import view
 
     request = _workspace_request(host, pty=True, term=os.environ.get("TERM", "xterm"))
+    if _telling.options.json:
+        raise GpuwsError(
+            "usage",
+            "a terminal has no JSON answer",
+            hint="`gpuws --json exec HOST -- COMMAND` has one",
+        )
     _telling.code = view.one_shot("shell", request, _telling.person())["code"]
 
 
@@ -259,14 +267,19 @@ def exec_(
     import os
 
     from gpuws import view
+    from gpuws.listening import Printed
 
+    json = _telling.options.json
     request = _workspace_request(
         host,
         command=tuple(command),
-        pty=sys.stdin.isatty() and sys.stdout.isatty(),
+        pty=sys.stdin.isatty() and sys.stdout.isatty() and not json,
         term=os.environ.get("TERM", "xterm"),
     )
-    _telling.code = view.one_shot("exec", request, _telling.person())["code"]
+    printed = Printed()
+    person = _telling.listener(printed.hear) if json else _telling.person()
+    _telling.code = view.one_shot("exec", request, person)["code"]
+    _telling.answer({"code": _telling.code, **printed.data()})
 
 
 @app.command()
@@ -311,7 +324,12 @@ def demo(
     """The whole journey against a private SSH server on this machine; nothing is left behind."""
     from gpuws import demo as demonstration
 
-    demonstration.run(exit_after_ready=exit_after_ready, browser=not no_browser)
+    ready = demonstration.run(
+        _telling.person(live=not exit_after_ready),
+        exit_after_ready=exit_after_ready or _telling.options.json,
+        browser=not no_browser,
+    )
+    _telling.answer(ready)
 
 
 def _browser(unwanted: bool) -> bool:

@@ -33,6 +33,15 @@ class Telling:
             return report.live(no_input=chosen.no_input)
         return report.Plain(quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
 
+    def listener(self, hear: Callable[[bytes], None]) -> Plain:
+        """The same person, for --json: what the verb prints goes to ``hear``."""
+        from gpuws.listening import Listening
+
+        chosen = self.options
+        return Listening(
+            hear, quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose
+        )
+
     def answer(self, data: dict[str, Any], *lines: str) -> None:
         """Data on stdout: one JSON document, or lines for a person."""
         if self.options.json:
