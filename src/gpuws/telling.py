@@ -38,9 +38,7 @@ class Telling:
         from gpuws.listening import Listening
 
         chosen = self.options
-        return Listening(
-            hear, quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose
-        )
+        return Listening(hear, quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
 
     def answer(self, data: dict[str, Any], *lines: str) -> None:
         """Data on stdout: one JSON document, or lines for a person."""
