@@ -386,9 +386,7 @@ def _dispatch(argv: Sequence[str]) -> int:
         rest = ["--help"]
     _telling.command = next((word for word in rest if not word.startswith("-")), "")
     try:
-        app(rest, standalone_mode=False, prog_name="gpuws")
-    except typer.Exit as ended:
-        return ended.exit_code
+        ended = app(rest, standalone_mode=False, prog_name="gpuws")
     except SystemExit:  # typer's own answer to a broken pipe
         raise BrokenPipeError from None
     except typer.Abort:
@@ -397,4 +395,6 @@ def _dispatch(argv: Sequence[str]) -> int:
         hint = f"see `gpuws {_telling.command} --help`".replace("  ", " ")
         raise GpuwsError("usage", error.format_message(), hint=hint) from None
     sys.stdout.flush()
+    if ended == Exit.INTERRUPTED:  # how typer hands on Ctrl-C; a verb itself returns nothing
+        raise KeyboardInterrupt
     return _telling.code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -249,6 +250,18 @@ def test_json_of_following_a_log_is_one_document_a_line(box: Lab) -> None:
     assert document["data"]["log"].count("\n") == 3
     last = json.loads(out.splitlines()[-1])
     assert (last["ok"], last["error"]["code"]) == (False, "terminated")
+
+
+def test_json_of_watching_the_status_is_one_document_a_line(box: Lab) -> None:
+    process = box.laptop.start("--json", "status", "-w", "gpubox")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    for line in lines:
+        [host] = json.loads(line)["data"]["hosts"]
+        assert [each["state"] for each in host["workspaces"]] == ["running"]
 
 
 def test_exec_and_shell_in_what_was_stopped_say_so(box: Lab, jupyter_env: Path) -> None:
