@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpuws import __version__, options, telling
+from gpuws import __version__, completing, options, telling
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
 from gpuws.telling import Telling
@@ -34,10 +36,20 @@ _USAGE_ERROR: Any = next(k for k in typer.BadParameter.__mro__ if k.__name__ == 
 _telling = Telling()
 
 Host = Annotated[
-    str, typer.Argument(metavar="HOST", help="ssh alias, hosts.yaml entry, or user@host[:port]")
+    str,
+    typer.Argument(
+        metavar="HOST",
+        help="ssh alias, hosts.yaml entry, or user@host[:port]",
+        autocompletion=completing.hosts,
+    ),
 ]
 Workspace = Annotated[
-    str | None, typer.Argument(metavar="[HOST[/NAME]]", help="default: the last one used")
+    str | None,
+    typer.Argument(
+        metavar="[HOST[/NAME]]",
+        help="default: the last one used",
+        autocompletion=completing.hosts,
+    ),
 ]
 Detach = Annotated[
     bool,
@@ -244,8 +256,6 @@ def logs(
 @app.command()
 def shell(host: Workspace = None) -> None:
     """A terminal on the host, in the workspace's environment, inside tmux."""
-    import os
-
     from gpuws import view
 
     request = _workspace_request(host, pty=True, term=os.environ.get("TERM", "xterm"))
@@ -264,8 +274,6 @@ def exec_(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="the command")],
 ) -> None:
     """One command in the workspace's environment, in the foreground; its own exit code."""
-    import os
-
     from gpuws import view
     from gpuws.listening import Printed
 
@@ -284,7 +292,10 @@ def exec_(
 
 @app.command()
 def status(
-    hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST]...")] = None,
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[HOST]...", autocompletion=completing.hosts),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("-w", "--watch", envvar="GPUWS_WATCH", help="again every 2 s")
     ] = False,
@@ -367,7 +378,17 @@ def _tell_ready(result: dict[str, Any], *, left: bool) -> None:
 
 def run(argv: Sequence[str]) -> int:
     """The exit code of a command line."""
+    if completing.under_way():
+        return _complete()
     return _telling.run(lambda: _dispatch(argv))
+
+
+def _complete() -> int:
+    """typer answers a shell and ends. A mistake must not be told in the line being typed."""
+    with contextlib.suppress(Exception, SystemExit):
+        completing.understand_globals(os.environ)
+        app([], prog_name="gpuws")
+    return 0
 
 
 def _verbs() -> set[str]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv6Address
 
-from gpuws.config.conda_specs import checked_channel
 from gpuws.config.source import quoted
 from gpuws.config.variables import checked_variable
 from gpuws.config.yaml_file import Items, Node, Scalar, describe
@@ -146,6 +145,8 @@ def _pass_env(node: Node) -> tuple[str, ...]:
 
 
 def _channels(node: Node) -> tuple[str, ...]:
+    from gpuws.config.conda_specs import checked_channel  # late: completion has no time for it
+
     return tuple(checked_channel(_text(each)) for each in _listed(node))
 
 
