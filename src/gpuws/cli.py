@@ -105,7 +105,7 @@ def up(
     yes: Yes = False,
 ) -> None:
     """Make the workspace be there and open the way to it. Safe to run again."""
-    from gpuws import asking, view
+    from gpuws import asking, projects, view
 
     person = _telling.person(live=not dry_run)
 
@@ -113,7 +113,7 @@ def up(
         return asking.up_request(
             host,
             _telling.options,
-            person.warn,
+            person,
             file=file,
             name=name,
             use_env=use_env,
@@ -139,9 +139,15 @@ def up(
         _telling.answer(plan, *telling.plan_lines(plan))
         return
     leave = detach or _telling.options.json or no_jupyter
+    asked = request() if projects.here(_telling.options) else None  # no keeper waits for a yes
     with view.keeper(asking.split(host)[0], _telling.options) as keeper:
         result = view.open_workspace(
-            "up", request(), person, detach=leave, browser=_browser(no_browser), keeper=keeper
+            "up",
+            asked or request(),
+            person,
+            detach=leave,
+            browser=_browser(no_browser),
+            keeper=keeper,
         )
     _tell_ready(result, left=leave)
 
@@ -307,7 +313,7 @@ def status(
 
     person = _telling.person()
     while True:
-        found = fleet.status(hosts or [], _telling.options, person.warn)
+        found = fleet.status(hosts or [], _telling.options, person)
         _telling.answer({"hosts": [fleet.data(each) for each in found]}, *fleet.lines(found))
         if not watch:
             break
@@ -318,6 +324,32 @@ def status(
 
 
 app.command(name="ls", help="The same as status.")(status)
+
+
+@app.command()
+def trust(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="default: those of this folder")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", envvar="GPUWS_LIST", help="what is trusted on this laptop")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", envvar="GPUWS_FORGET", help="ask about it again")
+    ] = False,
+) -> None:
+    """Let a project's gpuws.yaml or hosts.yaml, as it is now, set what needs a yes."""
+    from gpuws import projects
+
+    if list_:
+        known = projects.trusted()
+        _telling.answer({"trusted": known}, *(each["file"] for each in known))
+    elif forget:
+        gone = projects.forget(file, _telling.options)
+        _telling.answer({"forgotten": gone}, *(f"forgotten {each}" for each in gone))
+    else:
+        allowed = projects.allow(file, _telling.options)
+        _telling.answer({"trusted": allowed}, *telling.trust_lines(allowed))
 
 
 @app.command()
@@ -351,7 +383,7 @@ def _browser(unwanted: bool) -> bool:
 def _target(host: str | None, person: Plain) -> tuple[Reach, str | None]:
     from gpuws import asking
 
-    return asking.target(host, _telling.options, person.warn, verb=_telling.command)
+    return asking.target(host, _telling.options, person, verb=_telling.command)
 
 
 def _caller() -> Caller:

@@ -69,7 +69,7 @@ def _request(server: DemoServer, person: Plain) -> UpRequest:
     return asking.up_request(
         server.alias,
         _options(server),
-        person.warn,
+        person,
         file=None,
         name=None,
         use_env=None,
@@ -95,7 +95,7 @@ def _up(
 def _down(server: DemoServer, person: Plain) -> None:
     from gpuws.errors import GpuwsError
 
-    reach = asking.reach(server.alias, _options(server), person.warn)
+    reach = asking.reach(server.alias, _options(server), person)
     quiet = Plain(quiet=True, no_input=True)
     try:
         gone = view.one_shot("down", DownRequest(reach, asking.caller(), all=True, yes=True), quiet)

@@ -161,3 +161,11 @@ def down_lines(result: dict[str, Any]) -> list[str]:
         *(f"LEFT    {item}" for item in result["left"]),
         *([] if result["left"] else ["nothing of the session is left on the host"]),
     ]
+
+
+def trust_lines(allowed: list[dict[str, Any]]) -> list[str]:
+    told = []
+    for each in allowed:
+        told.append(f"trusted {each['file']} as it is now; it wants:")
+        told += [f"  {line}" for line in each["wants"]] or ["  nothing that needs a yes"]
+    return told

@@ -26,6 +26,7 @@ VERBS = {
     "logs": "-f --follow --tail --build",
     "shell": "",
     "exec": "",
+    "trust": "--list --forget",
     "demo": "--exit-after-ready --no-browser",
 }
 GLOBAL = (

@@ -269,7 +269,10 @@ def superseded(facts: HostFacts, environment: EnvironmentPlan) -> tuple[str, ...
 
 
 def _project_folder(request: UpRequest, facts: HostFacts) -> str:
-    wanted = request.dir or request.reach.entry.dir or f"{facts.root}/projects/{request.name}"
+    own = f"{facts.root}/projects/{request.name}"
+    wanted = request.dir or request.reach.entry.dir or own
+    if wanted is request.reach.entry.dir and not wanted.startswith(("/", "~")):
+        wanted = f"{own}/{wanted}"  # as only a project's own file may write it
     if wanted.startswith("~/"):
         wanted = f"{facts.home}/{wanted[2:]}"
     if not wanted.startswith("/"):
