@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpuws import places
+from gpuws import places, projects
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
 from gpuws.plan.model import EnvironmentSpec, HostEntry
 from gpuws.plan.requests import Caller, Reach, UpRequest
+from gpuws.projects import Person
 from gpuws.records import Records
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ def split(host: str) -> tuple[str, str | None]:
     return name, workspace or None
 
 
-def reach(host: str, options: Options, warn: Callable[[str], None]) -> Reach:
+def reach(host: str, options: Options, person: Person) -> Reach:
     """The host's entry of hosts.yaml, or an empty one; the profile is resolved later."""
-    entries = _entries(host, options, warn)
-    entry = entries.get(host) or HostEntry(host)
-    near = () if host in entries else tuple(difflib.get_close_matches(host, entries, 3))
+    entries = _entries(host, options, person)
+    project = projects.entry_of(host, options, entries, person)
+    entry = entries.get(host) or project or HostEntry(host)
+    near = () if host in entries or project else tuple(difflib.get_close_matches(host, entries, 3))
     config = str(Path(options.ssh_config).absolute()) if options.ssh_config else None
     return Reach(
         host,
@@ -48,7 +50,7 @@ def reach(host: str, options: Options, warn: Callable[[str], None]) -> Reach:
     )
 
 
-def _entries(host: str, options: Options, warn: Callable[[str], None]) -> dict[str, HostEntry]:
+def _entries(host: str, options: Options, person: Person) -> dict[str, HostEntry]:
     """What hosts.yaml says. A mistake in the entry that is meant ends the command: without it the
     host would get the defaults, such as another root folder."""
     path = Path(options.hosts) if options.hosts else places.config() / "hosts.yaml"
@@ -62,17 +64,17 @@ def _entries(host: str, options: Options, warn: Callable[[str], None]) -> dict[s
     for problem in problems:
         if isinstance(problem, BadEntry) and problem.host == host:
             raise problem
-        warn(problem.message)
+        person.warn(problem.message)
     return entries
 
 
 def target(
-    host: str | None, options: Options, warn: Callable[[str], None], *, verb: str = "attach"
+    host: str | None, options: Options, person: Person, *, verb: str = "attach"
 ) -> tuple[Reach, str | None]:
     """The workspace that is meant; without a HOST the only one or the last one used."""
     if host:
         name, workspace = split(host)
-        return reach(name, options, warn), workspace
+        return reach(name, options, person), workspace
     known = Records().all()
     if not known:
         raise GpuwsError(
@@ -81,7 +83,7 @@ def target(
             hint=f"name the host: `gpuws {verb} HOST`",
         )
     last = known[0]
-    found = reach(last.host, options, warn)
+    found = reach(last.host, options, person)
     if last.ssh_config and not options.ssh_config:
         found = replace(found, ssh_config=last.ssh_config, port=options.port or last.port)
     return found, last.name
@@ -98,7 +100,7 @@ def caller() -> Caller:
 def up_request(
     host: str,
     options: Options,
-    warn: Callable[[str], None],
+    person: Person,
     *,
     file: str | None,
     name: str | None,
@@ -109,8 +111,13 @@ def up_request(
     """Reads and checks every local file before anything goes over the wire."""
     from gpuws.plan.naming import workspace_name
 
-    found = reach(split(host)[0], options, warn)
+    found = reach(split(host)[0], options, person)
     name = split(host)[1] if name is None else name
+    chosen_by_flag = file or use_env
+    flags = {**settings, "name": name, "environment": chosen_by_flag, "use_env": chosen_by_flag}
+    entry, projects_name = projects.overlaid(found.entry, flags, options, person)
+    found = replace(found, entry=entry)
+    name = projects_name if name is None else name
     use_env = use_env or (None if file else found.entry.use_env)
     spec = None if use_env else _spec(file or found.entry.environment)
     if spec and spec.foreign:

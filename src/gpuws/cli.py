@@ -1,18 +1,19 @@
-"""The command line: verbs, their options, and how results and errors are told."""
+"""The command line: verbs and their options."""
 
 from __future__ import annotations
 
-import errno
-import json
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gpuws import __version__, options
+from gpuws import __version__, completing, options, telling
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
+from gpuws.telling import Telling
 
 if TYPE_CHECKING:
     from gpuws.plan.requests import Caller, Reach, UpRequest, WorkspaceRequest
@@ -32,37 +33,23 @@ app = typer.Typer(
 _USAGE_ERROR: Any = next(k for k in typer.BadParameter.__mro__ if k.__name__ == "UsageError")
 
 
-class _Run:
-    """One command under way: its global options, the person, the answer."""
-
-    options = Options()
-    command = ""
-    code = 0
-
-    def person(self, *, live: bool = False) -> Plain:
-        from gpuws import report
-
-        chosen = self.options
-        on_terminal = sys.stderr.isatty() and sys.stdout.isatty() and not chosen.json
-        if live and on_terminal and not chosen.quiet and chosen.verbose == 0:
-            return report.live(no_input=chosen.no_input)
-        return report.Plain(quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
-
-    def answer(self, data: dict[str, Any], *lines: str) -> None:
-        """Data on stdout: one JSON document, or lines for a person."""
-        if self.options.json:
-            lines = (json.dumps(_document(self.command, data=data)),)
-        for line in lines:
-            _print(line)
-
-
-_run = _Run()
+_telling = Telling()
 
 Host = Annotated[
-    str, typer.Argument(metavar="HOST", help="ssh alias, hosts.yaml entry, or user@host[:port]")
+    str,
+    typer.Argument(
+        metavar="HOST",
+        help="ssh alias, hosts.yaml entry, or user@host[:port]",
+        autocompletion=completing.hosts,
+    ),
 ]
 Workspace = Annotated[
-    str | None, typer.Argument(metavar="[HOST[/NAME]]", help="default: the last one used")
+    str | None,
+    typer.Argument(
+        metavar="[HOST[/NAME]]",
+        help="default: the last one used",
+        autocompletion=completing.hosts,
+    ),
 ]
 Detach = Annotated[
     bool,
@@ -118,15 +105,15 @@ def up(
     yes: Yes = False,
 ) -> None:
     """Make the workspace be there and open the way to it. Safe to run again."""
-    from gpuws import asking, view
+    from gpuws import asking, projects, view
 
-    person = _run.person(live=not dry_run)
+    person = _telling.person(live=not dry_run)
 
     def request() -> UpRequest:
         return asking.up_request(
             host,
-            _run.options,
-            person.warn,
+            _telling.options,
+            person,
             file=file,
             name=name,
             use_env=use_env,
@@ -148,12 +135,19 @@ def up(
         )
 
     if dry_run:
-        _tell_plan(view.one_shot("up", request(), person))
+        plan = view.one_shot("up", request(), person)
+        _telling.answer(plan, *telling.plan_lines(plan))
         return
-    leave = detach or _run.options.json or no_jupyter
-    with view.keeper(asking.split(host)[0], _run.options) as keeper:
+    leave = detach or _telling.options.json or no_jupyter
+    asked = request() if projects.here(_telling.options) else None  # no keeper waits for a yes
+    with view.keeper(asking.split(host)[0], _telling.options) as keeper:
         result = view.open_workspace(
-            "up", request(), person, detach=leave, browser=_browser(no_browser), keeper=keeper
+            "up",
+            asked or request(),
+            person,
+            detach=leave,
+            browser=_browser(no_browser),
+            keeper=keeper,
         )
     _tell_ready(result, left=leave)
 
@@ -169,10 +163,10 @@ def attach(
     from gpuws import view
     from gpuws.plan.requests import WorkspaceRequest
 
-    person = _run.person(live=True)
+    person = _telling.person(live=True)
     reach, name = _target(host, person)
     request = WorkspaceRequest(reach, _caller(), name=name, local_port=local_port)
-    leave = detach or _run.options.json
+    leave = detach or _telling.options.json
     result = view.open_workspace(
         "attach", request, person, detach=leave, browser=_browser(no_browser)
     )
@@ -208,7 +202,7 @@ def down(
     from gpuws import view
     from gpuws.plan.requests import DownRequest
 
-    person = _run.person()
+    person = _telling.person()
     reach, name = _target(host, person)
     request = DownRequest(
         reach,
@@ -221,20 +215,10 @@ def down(
         keep_running=keep_running,
     )
     result = view.one_shot("down", request, person)
-    _run.answer(
-        {key: result[key] for key in ("stopped", "removed", "left", "kept")},
-        *(
-            [f"stopped {', '.join(result['stopped'])}"]
-            if result["stopped"]
-            else ["nothing was running"]
-        ),
-        *(f"removed {path}" for path in result["removed"]),
-        *(f"kept    {path}" for path in result["kept"]),
-        *(f"LEFT    {item}" for item in result["left"]),
-        *([] if result["left"] else ["nothing of the session is left on the host"]),
-    )
+    data = {key: result[key] for key in ("stopped", "removed", "left", "kept")}
+    _telling.answer(data, *telling.down_lines(result))
     if result["left"]:
-        _run.code = int(Exit.CONFLICT)
+        _telling.code = int(Exit.CONFLICT)
 
 
 @app.command()
@@ -242,8 +226,8 @@ def url(host: Workspace = None) -> None:
     """Print the URL with its token (the only verb that does)."""
     from gpuws import view
 
-    result = view.one_shot("url", _workspace_request(host), _run.person())
-    _run.answer(result, result["url"])
+    result = view.one_shot("url", _workspace_request(host), _telling.person())
+    _telling.answer(result, result["url"])
 
 
 @app.command()
@@ -260,28 +244,34 @@ def logs(
     ] = False,
 ) -> None:
     """Jupyter's log, or the environment build's."""
-    from gpuws import report, view
+    from gpuws import view
+    from gpuws.listening import text_of
 
     request = _workspace_request(host, follow=follow, tail=tail, build=build)
-    if not _run.options.json:
-        view.one_shot("logs", request, _run.person())
-        return
-    parts: list[str] = []
-    tell = (lambda text: _run.answer({"log": text})) if follow else parts.append
-    view.one_shot("logs", request, report.Listening(tell))
-    if not follow:
-        _run.answer({"log": "".join(parts)})
+    if not _telling.options.json:
+        view.one_shot("logs", request, _telling.person())
+    elif follow:
+        each = _telling.listener(lambda block: _telling.answer({"log": text_of(block)}))
+        view.one_shot("logs", request, each)
+    else:
+        parts: list[str] = []
+        view.one_shot("logs", request, _telling.listener(lambda part: parts.append(text_of(part))))
+        _telling.answer({"log": "".join(parts)})
 
 
 @app.command()
 def shell(host: Workspace = None) -> None:
     """A terminal on the host, in the workspace's environment, inside tmux."""
-    import os
-
     from gpuws import view
 
     request = _workspace_request(host, pty=True, term=os.environ.get("TERM", "xterm"))
-    _run.code = view.one_shot("shell", request, _run.person())["code"]
+    if _telling.options.json:
+        raise GpuwsError(
+            "usage",
+            "a terminal has no JSON answer",
+            hint="`gpuws --json exec HOST -- COMMAND` has one",
+        )
+    _telling.code = view.one_shot("shell", request, _telling.person())["code"]
 
 
 @app.command(name="exec", context_settings={"ignore_unknown_options": True})
@@ -290,22 +280,28 @@ def exec_(
     command: Annotated[list[str], typer.Argument(metavar="-- CMD", help="the command")],
 ) -> None:
     """One command in the workspace's environment, in the foreground; its own exit code."""
-    import os
-
     from gpuws import view
+    from gpuws.listening import Printed
 
+    json = _telling.options.json
     request = _workspace_request(
         host,
         command=tuple(command),
-        pty=sys.stdin.isatty() and sys.stdout.isatty(),
+        pty=sys.stdin.isatty() and sys.stdout.isatty() and not json,
         term=os.environ.get("TERM", "xterm"),
     )
-    _run.code = view.one_shot("exec", request, _run.person())["code"]
+    printed = Printed()
+    person = _telling.listener(printed.hear) if json else _telling.person()
+    _telling.code = view.one_shot("exec", request, person)["code"]
+    _telling.answer({"code": _telling.code, **printed.data()})
 
 
 @app.command()
 def status(
-    hosts: Annotated[list[str] | None, typer.Argument(metavar="[HOST]...")] = None,
+    hosts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[HOST]...", autocompletion=completing.hosts),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("-w", "--watch", envvar="GPUWS_WATCH", help="again every 2 s")
     ] = False,
@@ -315,19 +311,45 @@ def status(
 
     from gpuws import fleet
 
-    person = _run.person()
+    person = _telling.person()
     while True:
-        found = fleet.status(hosts or [], _run.options, person.warn)
-        _run.answer({"hosts": [fleet.data(each) for each in found]}, *fleet.lines(found))
+        found = fleet.status(hosts or [], _telling.options, person)
+        _telling.answer({"hosts": [fleet.data(each) for each in found]}, *fleet.lines(found))
         if not watch:
             break
         time.sleep(2)
     failed = [each for each in found if not each.reachable]
     if failed:
-        _run.code = int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
+        _telling.code = int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
 
 
 app.command(name="ls", help="The same as status.")(status)
+
+
+@app.command()
+def trust(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="default: those of this folder")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", envvar="GPUWS_LIST", help="what is trusted on this laptop")
+    ] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", envvar="GPUWS_FORGET", help="ask about it again")
+    ] = False,
+) -> None:
+    """Let a project's gpuws.yaml or hosts.yaml, as it is now, set what needs a yes."""
+    from gpuws import projects
+
+    if list_:
+        known = projects.trusted()
+        _telling.answer({"trusted": known}, *(each["file"] for each in known))
+    elif forget:
+        gone = projects.forget(file, _telling.options)
+        _telling.answer({"forgotten": gone}, *(f"forgotten {each}" for each in gone))
+    else:
+        allowed = projects.allow(file, _telling.options)
+        _telling.answer({"trusted": allowed}, *telling.trust_lines(allowed))
 
 
 @app.command()
@@ -345,18 +367,23 @@ def demo(
     """The whole journey against a private SSH server on this machine; nothing is left behind."""
     from gpuws import demo as demonstration
 
-    demonstration.run(exit_after_ready=exit_after_ready, browser=not no_browser)
+    ready = demonstration.run(
+        _telling.person(live=not exit_after_ready),
+        exit_after_ready=exit_after_ready or _telling.options.json,
+        browser=not no_browser,
+    )
+    _telling.answer(ready)
 
 
 def _browser(unwanted: bool) -> bool:
     """Only for a person at a terminal."""
-    return not unwanted and not _run.options.json and sys.stdout.isatty()
+    return not unwanted and not _telling.options.json and sys.stdout.isatty()
 
 
 def _target(host: str | None, person: Plain) -> tuple[Reach, str | None]:
     from gpuws import asking
 
-    return asking.target(host, _run.options, person.warn, verb=_run.command)
+    return asking.target(host, _telling.options, person, verb=_telling.command)
 
 
 def _caller() -> Caller:
@@ -371,76 +398,29 @@ def _workspace_request(
 ) -> WorkspaceRequest:
     from gpuws.plan.requests import WorkspaceRequest
 
-    reach, name = _target(host, _run.person())
+    reach, name = _target(host, _telling.person())
     return WorkspaceRequest(reach, _caller(), name=name, **settings)
 
 
 def _tell_ready(result: dict[str, Any], *, left: bool) -> None:
-    if not result:
-        return
-    place = result["workspace"]
-    if not left:
-        _run.answer(
-            result,
-            f"left {place}: Jupyter goes on; `gpuws attach {place}` opens the way again, "
-            f"`gpuws down {place}` ends it",
-        )
-        return
-    from gpuws.report import facts_of
-
-    rows = [f"{label:12}{value}" for label, value in facts_of(result)]
-    after = f"`gpuws url {place}` prints the address with its token; `gpuws down {place}` ends it"
-    _run.answer(result, *rows, after)
-
-
-def _tell_plan(plan: dict[str, Any]) -> None:
-    moved = "unknown" if plan["move_mb"] is None else f"{plan['move_mb']:.1f} MB"
-    rows = [f"{plan['workspace']}: nothing was touched; `up` would"]
-    rows += [f"  {step}" for step in plan["steps"]]
-    rows += [f"  file     {path}" for path in plan["files"]]
-    rows += [f"  process  {each}" for each in plan["processes"]]
-    rows += [f"  port     {each}" for each in plan["ports"]]
-    _run.answer(plan, *rows, f"  to move  {moved}")
-
-
-def _document(command: str, **content: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": "gpuws/1", "command": command, "ok": "data" in content, **content}
+    """Nothing for a terminal that hung up before it was ready: nobody reads it."""
+    if result:
+        _telling.answer(result, *telling.ready_lines(result, left=left))
 
 
 def run(argv: Sequence[str]) -> int:
-    """The exit code. Whoever read stdout may be gone, as in `gpuws ls | head -1`: no fault."""
-    _run.code = 0
-    try:
-        return _told(argv)
-    except BrokenPipeError:
-        _silence_stdout()
-        return _run.code
+    """The exit code of a command line."""
+    if completing.under_way():
+        return _complete()
+    return _telling.run(lambda: _dispatch(argv))
 
 
-def _told(argv: Sequence[str]) -> int:
-    """Every failure is told in one place; no traceback reaches a user."""
-    try:
-        return _dispatch(argv)
-    except GpuwsError as error:
-        return _fail(error)
-    except KeyboardInterrupt:
-        return _fail(GpuwsError("interrupted", "interrupted"))
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
-            _silence_stdout()
-            return _fail(GpuwsError("usage", "the answer cannot be written: stdout is full"))
-        if _run.options.debug:
-            raise
-        kind = type(error).__name__
-        return _fail(
-            GpuwsError(
-                "bug",
-                f"this is a fault of gpuws: {kind}: {error}",
-                hint="run it again with --debug and report what it prints",
-            )
-        )
+def _complete() -> int:
+    """typer answers a shell and ends. A mistake must not be told in the line being typed."""
+    with contextlib.suppress(Exception, SystemExit):
+        completing.understand_globals(os.environ)
+        app([], prog_name="gpuws")
+    return 0
 
 
 def _verbs() -> set[str]:
@@ -449,60 +429,25 @@ def _verbs() -> set[str]:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    _run.command = next((word for word in argv if word in _verbs()), "")
-    _run.options = Options(json="--json" in argv)  # until the others are understood
-    _run.options, rest = options.take(argv)
+    _telling.command = next((word for word in argv if word in _verbs()), "")
+    _telling.options = Options(json=options.wants_json(argv))  # until all are understood
+    _telling.options, rest = options.take(argv)
     if "--version" in rest[:1]:
-        _print(f"gpuws {__version__}")
+        _telling.answer({"version": __version__}, f"gpuws {__version__}")
         return 0
     if not rest:
         rest = ["--help"]
-    _run.command = next((word for word in rest if not word.startswith("-")), "")
+    _telling.command = next((word for word in rest if not word.startswith("-")), "")
     try:
-        app(rest, standalone_mode=False, prog_name="gpuws")
-    except typer.Exit as ended:
-        return ended.exit_code
+        ended = app(rest, standalone_mode=False, prog_name="gpuws")
     except SystemExit:  # typer's own answer to a broken pipe
         raise BrokenPipeError from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     except _USAGE_ERROR as error:
-        hint = f"see `gpuws {_run.command} --help`".replace("  ", " ")
+        hint = f"see `gpuws {_telling.command} --help`".replace("  ", " ")
         raise GpuwsError("usage", error.format_message(), hint=hint) from None
     sys.stdout.flush()
-    return _run.code
-
-
-def _fail(error: GpuwsError) -> int:
-    from gpuws.keeper.conversation import error_data
-    from gpuws.report import Plain
-
-    ours = _run.command == "exec" and error.exit not in (Exit.USAGE, Exit.INTERRUPTED)
-    _run.code = 255 if ours else int(error.exit)
-    told = error_data(error)
-    detail = told.pop("detail")
-    talk = Plain().talk
-    if _run.options.json:
-        _print(json.dumps(_document(_run.command, error=told)))
-    from gpuws.host.sanitise import sanitise
-
-    if detail:
-        talk(sanitise(detail).rstrip())
-    talk(f"error: {sanitise(error.message)}")
-    if error.hint:
-        talk(f"  next: {error.hint}")
-    return _run.code
-
-
-def _print(text: str) -> None:
-    from gpuws.report import encodable
-
-    print(encodable(text, sys.stdout), flush=True)  # noqa: T201
-
-
-def _silence_stdout() -> None:
-    """The interpreter must not complain about the closed pipe at exit."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return
+    if ended == Exit.INTERRUPTED:  # how typer hands on Ctrl-C; a verb itself returns nothing
+        raise KeyboardInterrupt
+    return _telling.code

@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from gpuws import asking, view
 from gpuws.host.demo_server import DemoServer, demo_server
 from gpuws.options import Options
 from gpuws.plan.requests import DownRequest, UpRequest
-from gpuws.report import Plain, facts_of, live
+from gpuws.report import Plain, facts_of
 
 
-def run(*, exit_after_ready: bool, browser: bool, quiet: bool = False) -> None:
-    """Nothing but `up` with an ssh_config of its own; everything lives in one folder that goes."""
-    person = _person(exit_after_ready, quiet)
+def run(person: Plain, *, exit_after_ready: bool, browser: bool) -> dict[str, Any]:
+    """Nothing but `up` with an ssh_config of its own; everything lives in one folder that goes.
+
+    What `up` brought, as its own JSON has it.
+    """
     with _folder() as folder, demo_server(folder / "ssh", folder / "home") as server:
         person.talk(f"a private {server.kind} listens on 127.0.0.1; all of it lives in {folder}")
         _tell_other_terminals(server, person)
         try:
-            _up(server, person, exit_after_ready=exit_after_ready, browser=browser)
+            ready = _up(server, person, exit_after_ready=exit_after_ready, browser=browser)
         finally:
             _down(server, person)
     person.talk("the demo is over: its server, environment and folder are gone")
-
-
-def _person(exit_after_ready: bool, quiet: bool) -> Plain:
-    on_terminal = sys.stderr.isatty() and sys.stdout.isatty()
-    if on_terminal and not quiet and not exit_after_ready:
-        return live(no_input=False)
-    return Plain(quiet=quiet)
+    return ready
 
 
 @contextmanager
@@ -73,7 +69,7 @@ def _request(server: DemoServer, person: Plain) -> UpRequest:
     return asking.up_request(
         server.alias,
         _options(server),
-        person.warn,
+        person,
         file=None,
         name=None,
         use_env=None,
@@ -82,21 +78,24 @@ def _request(server: DemoServer, person: Plain) -> UpRequest:
     )
 
 
-def _up(server: DemoServer, person: Plain, *, exit_after_ready: bool, browser: bool) -> None:
+def _up(
+    server: DemoServer, person: Plain, *, exit_after_ready: bool, browser: bool
+) -> dict[str, Any]:
     request = _request(server, person)
     result = view.open_workspace(
         "up", request, person, detach=exit_after_ready, browser=browser and not exit_after_ready
     )
-    if exit_after_ready:
+    if exit_after_ready and result:
         for label, value in facts_of(result):
             person.talk(f"{label:12}{value}")
         person.talk(f"ready after {result['timings']['total_s']:.1f} s")
+    return result
 
 
 def _down(server: DemoServer, person: Plain) -> None:
     from gpuws.errors import GpuwsError
 
-    reach = asking.reach(server.alias, _options(server), person.warn)
+    reach = asking.reach(server.alias, _options(server), person)
     quiet = Plain(quiet=True, no_input=True)
     try:
         gone = view.one_shot("down", DownRequest(reach, asking.caller(), all=True, yes=True), quiet)

@@ -32,7 +32,7 @@ _CODES: dict[Exit, str] = {
     Exit.USAGE: "usage prompt-needed",
     Exit.INPUT: (
         "bad-host-string unknown-host profile-unreadable profile-unsupported hosts-file-invalid "
-        "environment-file-missing environment-file-invalid bad-name"
+        "environment-file-missing environment-file-invalid project-file-invalid bad-name"
     ),
     Exit.AUTHENTICATION: "authentication-failed no-usable-key too-many-keys wrong-password",
     Exit.HOST_KEY: "host-key-unknown host-key-changed host-key-revoked host-key-unsupported",
@@ -52,6 +52,7 @@ _CODES: dict[Exit, str] = {
     Exit.JUPYTER: ("jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours jupyter-open"),
     Exit.CONFLICT: ("locked other-folder other-settings newer-workspace kernels-busy not-ours"),
     Exit.NOT_FOUND: "workspace-not-found no-workspace several-workspaces rebooted not-running",
+    Exit.NOT_TRUSTED: "not-trusted",
     Exit.TUNNEL: "local-port-taken forwarding-refused tunnel-failed",
     Exit.INTERRUPTED: "interrupted",
     Exit.TERMINATED: "terminated",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any
@@ -13,30 +13,29 @@ from gpuws.errors import GpuwsError
 from gpuws.keeper.codec import decode
 from gpuws.options import Options
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
+from gpuws.projects import Person
 from gpuws.records import Record, Records
 
 _IDLE = 300  # seconds without activity that are worth a word
 _PATIENCE = 2.5  # seconds for a host that does not answer, unless --timeout says otherwise
 
 
-def status(
-    hosts: Sequence[str], options: Options, warn: Callable[[str], None]
-) -> tuple[HostStatus, ...]:
+def status(hosts: Sequence[str], options: Options, person: Person) -> tuple[HostStatus, ...]:
     """Each named host (default: every host of the address book), asked in parallel."""
-    reaches = _reaches(hosts, options, warn)
+    reaches = _reaches(hosts, options, person)
     if not reaches:
         return ()
     with ThreadPoolExecutor(max_workers=16) as pool:
         return tuple(pool.map(lambda reach: _one(reach, options), reaches))
 
 
-def _reaches(hosts: Sequence[str], options: Options, warn: Callable[[str], None]) -> list[Reach]:
+def _reaches(hosts: Sequence[str], options: Options, person: Person) -> list[Reach]:
     if hosts:
-        return [asking.reach(asking.split(host)[0], options, warn) for host in hosts]
+        return [asking.reach(asking.split(host)[0], options, person) for host in hosts]
     seen: dict[str, Reach] = {}
     for record in Records().all():
         if record.host not in seen:
-            found = asking.reach(record.host, options, warn)
+            found = asking.reach(record.host, options, person)
             seen[record.host] = replace(
                 found,
                 ssh_config=found.ssh_config or record.ssh_config,

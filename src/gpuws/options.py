@@ -74,6 +74,16 @@ def take(argv: Sequence[str]) -> tuple[Options, list[str]]:
     return replace(Options(), **found), rest  # type: ignore[arg-type]
 
 
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether a mistake in the global options themselves is told as JSON."""
+    words = argv[: argv.index("--")] if "--" in argv else argv
+    return "--json" in words or _is_yes(os.environ.get("GPUWS_JSON", "no"))
+
+
+def _is_yes(text: str) -> bool:
+    return text.lower() not in ("", "0", "no", "false")
+
+
 def _from_environment() -> dict[str, object]:
     found: dict[str, object] = {}
     if verbose := os.environ.get("GPUWS_VERBOSE"):
@@ -84,7 +94,7 @@ def _from_environment() -> dict[str, object]:
         if not text:
             continue
         if key in _FLAGS.values():
-            found[key] = text.lower() not in ("0", "no", "false")
+            found[key] = _is_yes(text)
         else:
             found[key] = _value(name, key, text)
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from gpuws import places
 
 _SCHEMA = 1
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,24 @@ class Records:
     def all(self) -> tuple[Record, ...]:
         """Every known workspace, the last used first."""
         try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
-            found = [_record(item) for item in data["workspaces"] if isinstance(item, dict)]
-        except FileNotFoundError:
-            return ()
-        except (OSError, ValueError, KeyError, TypeError):
+            return self._read()
+        except _DAMAGED:
             self._set_aside()
             return ()
+
+    def read(self) -> tuple[Record, ...]:
+        """The same, without touching a file that cannot be read."""
+        try:
+            return self._read()
+        except _DAMAGED:
+            return ()
+
+    def _read(self) -> tuple[Record, ...]:
+        try:
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return ()
+        found = [_record(item) for item in data["workspaces"] if isinstance(item, dict)]
         known = [record for record in found if record is not None]
         return tuple(sorted(known, key=lambda record: -record.used))
 

@@ -10,7 +10,7 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from gpuws.host.sanitise import sanitise
@@ -136,17 +136,6 @@ class Plain:
         stream = sys.stderr if block[:1] == wires.STDERR else sys.stdout
         stream.buffer.write(block[1:])
         stream.flush()
-
-
-class Listening(Plain):
-    """A verb's output as text, for --json: each piece is handed to ``tell``."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        super().__init__(quiet=True, no_input=True)
-        self._tell = tell
-
-    def show_block(self, block: bytes) -> None:
-        self._tell(block[1:].decode("utf-8", "replace"))
 
 
 def live(*, no_input: bool) -> Plain:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -25,6 +26,7 @@ VERBS = {
     "logs": "-f --follow --tail --build",
     "shell": "",
     "exec": "",
+    "trust": "--list --forget",
     "demo": "--exit-after-ready --no-browser",
 }
 GLOBAL = (
@@ -210,6 +212,81 @@ def test_json_of_logs_is_one_document(box: Lab) -> None:
     data = box.laptop.ok("--json", "logs", "--tail", "5").data()
     assert data["log"].count("\n") == 5
     assert "ServerApp]" in data["log"]
+
+
+def test_json_of_exec_holds_what_the_command_printed_and_its_code(box: Lab, alone: Lab) -> None:
+    """Once without a keeper and once with one."""
+    for _ in range(2):
+        program = "read word; echo $word; printf err >&2; exit 7"
+        done = box.laptop.run("--json", "exec", "gpubox", "--", "sh", "-c", program, stdin="in\n")
+        assert done.code == 7
+        assert done.data() == {
+            "code": 7,
+            "stdout": "in\n",
+            "stderr": "err",
+            "omitted_bytes": {"stdout": 0, "stderr": 0},
+        }
+        box.laptop.ok("attach", "-d")
+
+
+def test_json_of_exec_keeps_the_end_of_a_long_output_and_says_so(box: Lab) -> None:
+    program = "import os; os.write(1, b'a' * 3_000_000 + b'end')"
+    data = box.laptop.ok("--json", "exec", "gpubox", "--", "python", "-c", program).data()
+    assert data["stdout"].endswith("aaaend")
+    assert len(data["stdout"]) == 1 << 20
+    assert data["omitted_bytes"] == {"stdout": 3_000_003 - (1 << 20), "stderr": 0}
+
+
+def test_a_shell_has_no_json_answer_and_says_what_has(box: Lab) -> None:
+    error = failure(box.laptop.run("--json", "shell", "gpubox"), 2)
+    assert "exec" in str(error["hint"])
+
+
+def test_json_of_following_a_log_is_one_document_a_line(box: Lab) -> None:
+    process = box.laptop.start("--json", "logs", "-f", "--tail", "3")
+    assert process.stdout is not None
+    document = json.loads(process.stdout.readline())
+    process.terminate()
+    out, _ = process.communicate(timeout=20)
+    assert document["data"]["log"].count("\n") == 3
+    last = json.loads(out.splitlines()[-1])
+    assert (last["ok"], last["error"]["code"]) == (False, "terminated")
+
+
+def test_json_of_watching_the_status_is_one_document_a_line(box: Lab) -> None:
+    process = box.laptop.start("--json", "status", "-w", "gpubox")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    for line in lines:
+        [host] = json.loads(line)["data"]["hosts"]
+        assert [each["state"] for each in host["workspaces"]] == ["running"]
+
+
+def test_exec_and_shell_in_what_was_stopped_say_so(box: Lab, jupyter_env: Path) -> None:
+    use = ("--use-env", str(jupyter_env), "--no-jupyter")
+    box.laptop.ok("up", "gpubox", "--name", "second", *use)
+    box.laptop.ok("down", "gpubox/second", "--yes")
+    try:
+        done = box.laptop.run("--json", "exec", "gpubox/second", "--", "true")
+        assert (done.code, done.json()["error"]["code"]) == (255, "not-running")
+        done = box.laptop.run("shell", "gpubox/second")
+        assert done.code == 11
+        assert "gpuws up gpubox --name second" in done.err
+    finally:
+        shutil.rmtree(box.root / "workspaces/second")
+
+
+def test_a_mistake_in_the_global_options_is_told_as_json_too(laptop: Laptop) -> None:
+    laptop.env["GPUWS_JSON"] = "1"
+    failure(laptop.run("--port", "70000", "url", "gpubox"), 2)
+
+
+def test_the_json_flag_of_a_command_is_not_ours(laptop: Laptop) -> None:
+    done = laptop.run("--port", "70000", "exec", "gpubox", "--", "tool", "--json")
+    assert (done.code, done.out) == (2, "")
 
 
 def test_exec_ends_with_255_where_the_failure_is_ours(box: Lab, alone: Lab) -> None:

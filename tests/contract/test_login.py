@@ -19,7 +19,7 @@ import pytest
 
 from gpuws.errors import GpuwsError
 from gpuws.host import connect as connecting
-from gpuws.host import dial, hostkeys, known_hosts
+from gpuws.host import dial, hostkeys, known_hosts, revoked
 from gpuws.host.connect import connect
 from gpuws.host.profile import resolve
 from gpuws.plan.model import Profile
@@ -142,6 +142,74 @@ def test_a_revoked_key_is_refused(server: Sshd, tmp_path: Path) -> None:
     error = refusal(empty_known_hosts(server, tmp_path, text))
     assert error.code == "host-key-revoked"
     assert "known:2" in error.message
+
+
+def revoking(server: Sshd, folder: Path, file: str) -> Profile:
+    """The server's own configuration with RevokedHostKeys, its host key known all the same."""
+    config = folder / "ssh_config"
+    config.write_text(f"RevokedHostKeys {file}\n{server.config.read_text()}")
+    return resolve(server.alias, ssh_config=config)
+
+
+def ssh_gets_in(server: Sshd, folder: Path) -> bool:
+    """What ssh itself makes of the same configuration."""
+    ssh = ["ssh", "-F", str(folder / "ssh_config"), "-o", "BatchMode=yes", server.alias, "true"]
+    return subprocess.run(ssh, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+
+
+def krl_of(path: Path, *keys: Path) -> Path:
+    command = ["ssh-keygen", "-k", "-q", "-f", str(path), *map(str, keys)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    return path
+
+
+def test_a_key_that_a_text_file_revokes_is_refused(server: Sshd, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other").with_suffix(".pub").read_text()
+    file = tmp_path / "revoked keys"
+    file.write_text(f"# revoked\n\n{other}")
+    profile = revoking(server, tmp_path, f'"{tmp_path}/revoked keys"')
+    assert says_hello(profile) and ssh_gets_in(server, tmp_path)
+    file.write_text(f"{other}\t{server.host_key.with_suffix('.pub').read_text()}")
+    assert not ssh_gets_in(server, tmp_path)
+    before = server.accepted()
+    error = refusal(profile)
+    assert (error.code, error.exit) == ("host-key-revoked", 5)
+    assert f"{file}:2" in error.message
+    assert refusal(replace(profile, strict_host_key_checking="accept-new")).exit == 5
+    assert server.accepted() == before
+
+
+def test_a_key_that_a_krl_revokes_is_refused(server: Sshd, tmp_path: Path) -> None:
+    other = make_key(tmp_path / "other").with_suffix(".pub")
+    krl = krl_of(tmp_path / "krl", other)
+    assert says_hello(revoking(server, tmp_path, str(krl)))
+    krl_of(krl, other, server.host_key.with_suffix(".pub"))
+    error = refusal(revoking(server, tmp_path, str(krl)))
+    assert (error.code, error.exit) == ("host-key-revoked", 5)
+    assert str(krl) in error.message
+
+
+@pytest.mark.parametrize("content", [None, "no key\n", "ssh-rsa !!!\n", "SSHKRL\n\0rest"])
+def test_a_list_of_revoked_keys_that_cannot_be_read_refuses_every_host(
+    server: Sshd, tmp_path: Path, content: str | None
+) -> None:
+    """As ssh does, which is asked first."""
+    file = tmp_path / "revoked"
+    if content is not None:
+        file.write_text(content)
+    profile = revoking(server, tmp_path, str(file))
+    assert not ssh_gets_in(server, tmp_path)
+    error = refusal(profile)
+    assert (error.code, error.exit) == ("host-key-revoked", 5)
+    assert str(file) in error.message
+
+
+def test_a_krl_that_nobody_can_read_refuses_every_host(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = revoking(server, tmp_path, str(krl_of(tmp_path / "krl", server.user_key)))
+    monkeypatch.setattr(revoked, "shutil", SimpleNamespace(which=lambda _: None))
+    assert refusal(profile).code == "host-key-revoked"
 
 
 def test_a_host_known_only_by_an_authority_is_not_accepted_silently(

@@ -96,7 +96,8 @@ def test_tokens_variables_and_tilde_are_expanded_where_ssh_prints_them_raw(
         '  IdentityFile "${KEYS}/a~b %%"\n'
         "  CertificateFile %d/%n-cert.pub\n"
         '  ProxyCommand nc %h %p "%%" ${HOME} %r@%n\n'
-        "  UserKnownHostsFile ~/k1 /tmp/k2\n",
+        "  UserKnownHostsFile ~/k1 /tmp/k2\n"
+        "  RevokedHostKeys ~/revoked_%h\n",
     )
     found = resolve("box", ssh_config=file)
     assert found.identity_files == (
@@ -106,6 +107,7 @@ def test_tokens_variables_and_tilde_are_expanded_where_ssh_prints_them_raw(
     assert found.certificate_files == (f"{home()}/box-cert.pub",)
     assert found.proxy_command == 'nc real.example 2022 "%" ${HOME} ada@box'
     assert found.user_known_hosts == (f"{home()}/k1", "/tmp/k2")
+    assert found.revoked_host_keys == (f"{home()}/revoked_real.example",)
 
 
 def test_known_hosts_files_with_spaces_in_their_names_stay_whole(tmp_path: Path) -> None:

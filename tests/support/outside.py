@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -81,23 +82,33 @@ class Notebook:
 
     def run(self, kernel: str, code: str) -> str:
         """What the code prints, through the kernel's websocket."""
-        import uuid
+        with contextlib.closing(self._link(kernel)) as link:
+            return self._printed(link, self._send(link, code))
 
+    def begin(self, kernel: str, code: str) -> None:
+        """Give the kernel something to do and leave it, as a browser does whose tab is closed."""
+        with contextlib.closing(self._link(kernel)) as link:
+            asked = self._send(link, code)
+            while json.loads(link.recv())["parent_header"].get("msg_id") != asked:
+                pass
+
+    def _link(self, kernel: str) -> Any:
         import websocket
 
         address = self._base.replace("http://", "ws://", 1) + f"api/kernels/{kernel}/channels"
-        link = websocket.create_connection(
+        return websocket.create_connection(
             address, header=[f"Authorization: token {self._token}"], timeout=30
         )
-        try:
-            header = {"msg_id": uuid.uuid4().hex, "username": "", "session": uuid.uuid4().hex}
-            header |= {"msg_type": "execute_request", "version": "5.3", "date": ""}
-            content = {"code": code, "silent": False, "store_history": False}
-            message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
-            link.send(json.dumps({**message, "channel": "shell", "buffers": []}))
-            return self._printed(link, header["msg_id"])
-        finally:
-            link.close()
+
+    def _send(self, link: Any, code: str) -> str:
+        import uuid
+
+        header = {"msg_id": uuid.uuid4().hex, "username": "", "session": uuid.uuid4().hex}
+        header |= {"msg_type": "execute_request", "version": "5.3", "date": ""}
+        content = {"code": code, "silent": False, "store_history": False}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+        link.send(json.dumps({**message, "channel": "shell", "buffers": []}))
+        return header["msg_id"]
 
     def _printed(self, link: Any, asked: str) -> str:
         out = ""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv6Address
 
-from gpuws.config.conda_specs import checked_channel
 from gpuws.config.source import quoted
 from gpuws.config.variables import checked_variable
 from gpuws.config.yaml_file import Items, Node, Scalar, describe
@@ -66,7 +65,7 @@ def _scalar(node: Node) -> str:
     return node.text
 
 
-def _text(node: Node) -> str:
+def one_line(node: Node) -> str:
     text = _scalar(node)
     if isinstance(node, Scalar) and node.sort == "boolean":
         raise ValueError(f"YAML reads {text} as yes/no, not as text\nquote it: '{text}'")
@@ -78,7 +77,7 @@ def _text(node: Node) -> str:
 
 
 def _ssh(node: Node) -> str:
-    return ssh_target(_text(node))
+    return ssh_target(one_line(node))
 
 
 def _number(lowest: int) -> Reader:
@@ -91,8 +90,8 @@ def _number(lowest: int) -> Reader:
     return read
 
 
-def _remote_folder(node: Node) -> str:
-    text = _text(node)
+def remote_folder(node: Node) -> str:
+    text = one_line(node)
     if not re.match(r"/|~(/|$)", text):
         raise ValueError(f"{quoted(text)} must begin with '/' or '~/'")
     if re.search(r"[$`]", text):
@@ -103,16 +102,16 @@ def _remote_folder(node: Node) -> str:
 
 
 def _local_file(node: Node) -> str:
-    text = _text(node)
+    text = one_line(node)
     if text.startswith("-"):
         raise ValueError("a file cannot begin with '-'\nwrite ./ before it")
     return text
 
 
 def _use_env(node: Node) -> str:
-    text = _text(node)
+    text = one_line(node)
     if text.startswith(("/", "~/")):
-        return _remote_folder(node)
+        return remote_folder(node)
     if not _ENV_NAME.fullmatch(text):
         raise ValueError(f"{quoted(text)} is neither an environment's name nor its folder")
     return text
@@ -146,11 +145,13 @@ def _pass_env(node: Node) -> tuple[str, ...]:
 
 
 def _channels(node: Node) -> tuple[str, ...]:
-    return tuple(checked_channel(_text(each)) for each in _listed(node))
+    from gpuws.config.conda_specs import checked_channel  # late: completion has no time for it
+
+    return tuple(checked_channel(one_line(each)) for each in _listed(node))
 
 
 def _pip_index(node: Node) -> str:
-    text = _text(node)
+    text = one_line(node)
     # No message repeats it: it may hold a password.
     if not re.fullmatch(r"(https?://|file:///)[^\s\"'`\\<>;|]+", text) or not text.isascii():
         raise ValueError("a URL is needed that begins with https://, http:// or file:///")
@@ -167,15 +168,15 @@ def _yes_or_no(node: Node) -> bool:
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
-    "root": _remote_folder,
+    "root": remote_folder,
     "environment": _local_file,
     "use_env": _use_env,
-    "dir": _remote_folder,
+    "dir": remote_folder,
     "gpus": _gpus,
     "local_port": _number(1024),
     "prologue": _prologue,
     "pass_env": _pass_env,
-    "cache_dir": _remote_folder,
+    "cache_dir": remote_folder,
     "channels": _channels,
     "pip_index": _pip_index,
     "login_env": _yes_or_no,

@@ -249,6 +249,10 @@ _SAID_BETTER = (
     ("mapping values are not allowed", "a second ':' on the line, or a line indented too far"),
     ("cannot start any token", "a value cannot begin with this character; put quotes around it"),
     ("could not find expected ':'", "this line or the one before lacks a ':'"),
+    (
+        "maximum nesting depth",
+        f"lists and maps are nested more than {MAX_DEPTH} deep",
+    ),  # libyaml's own
     ("end of stream", "a quote is opened and never closed"),
     ("expected '-' indicator", "this line does not fit the list above it: check the indentation"),
     ("expected <block end>", "this line does not fit the ones above it: check the indentation"),

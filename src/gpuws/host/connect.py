@@ -62,17 +62,15 @@ def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
     return _link(profile, ask, progress, 0)
 
 
-def _link(profile: Profile, ask: Ask, progress: Progress, depth: int) -> Transport:
-    """An authenticated transport to one host, over its jump hosts when it has some."""
+def _link(
+    profile: Profile, ask: Ask, progress: Progress, depth: int, over: Transport | None = None
+) -> Transport:
+    """An authenticated transport to one host: ``over`` that of a jump host, else its own way."""
     known = _later(lambda: hostkeys.known_keys(profile))
-    if profile.proxy_jump:
-        wire = _through_hops(profile, ask, progress, depth)
-        from gpuws.host import authenticate, transport
-    else:
-        dialled = _later(lambda: dial.dial(profile))
-        from gpuws.host import authenticate, transport
+    reach = _way(profile, ask, progress, depth, over)
+    from gpuws.host import authenticate, transport
 
-        wire = _named(profile, dialled)
+    wire = reach()
     try:
         keys = known()
         link = _shake_hands(transport.handshake, profile, wire, keys)
@@ -83,6 +81,18 @@ def _link(profile: Profile, ask: Ask, progress: Progress, depth: int) -> Transpo
         wire.close()
         raise
     return link
+
+
+def _way(
+    profile: Profile, ask: Ask, progress: Progress, depth: int, over: Transport | None
+) -> Callable[[], Wire]:
+    """Gives the wire to the host when it is called; a dial of our own has begun by then."""
+    if over is not None:
+        return lambda: _onward(over, profile)
+    if profile.proxy_jump:
+        return lambda: _through_hops(profile, ask, progress, depth)
+    dialled = _later(lambda: dial.dial(profile))
+    return lambda: _named(profile, dialled)
 
 
 def _shake_hands(
@@ -130,27 +140,9 @@ def _hop(
 ) -> Transport:
     progress.line(f"jump host {hop.alias}")
     try:
-        if before is None:
-            return _link(hop, ask, progress, depth + 1)
-        return _over(before, hop, ask, progress)
+        return _link(hop, ask, progress, depth + 1, before)
     except GpuwsError as error:
         raise _at_hop(hop, error) from error
-
-
-def _over(before: Transport, profile: Profile, ask: Ask, progress: Progress) -> Transport:
-    from gpuws.host import authenticate, transport
-
-    known = hostkeys.known_keys(profile)
-    wire = _onward(before, profile)
-    try:
-        link = _shake_hands(transport.handshake, profile, wire, known)
-        blob = link.get_remote_server_key().asbytes()
-        hostkeys.verify(profile, known, blob, ask, progress)
-        authenticate.log_in(link, profile, ask, progress)
-    except BaseException:
-        wire.close()
-        raise
-    return link
 
 
 def _onward(hop: Transport, profile: Profile) -> Wire:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpuws.errors import GpuwsError
-from gpuws.host import known_hosts
+from gpuws.host import known_hosts, revoked
 from gpuws.host.known_hosts import Entry
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Progress
@@ -97,6 +97,7 @@ def verify(profile: Profile, known: KnownKeys, blob: bytes, ask: Ask, progress: 
     """
     kind = known_hosts.kind_of(blob)
     key = base64.b64encode(blob).decode()
+    revoked.refuse_listed(profile.revoked_host_keys, known.name, blob)
     _refuse_revoked(known, key)
     if any(each.key == key for each in known.plain):
         return

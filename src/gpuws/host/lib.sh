@@ -34,8 +34,10 @@ limited() {
 write() {
   w_tmp=$1.tmp.$$
   if ! { printf %s "$3" >"$w_tmp" && chmod "$2" "$w_tmp" && mv -f "$w_tmp" "$1"; } 2>/dev/null; then
+    w_code=read-only
+    ! is_full "$w_tmp" || w_code=disk-full
     rm -f "$w_tmp"
-    die read-only "cannot write $1" "df -h, df -i, and the quota of that folder say why"
+    die "$w_code" "cannot write $1" "df -h, df -i, and the quota of that folder say why"
   fi
 }
 
@@ -48,4 +50,15 @@ point() {
     rm -f "$1" "$1.new.$$"
     ln -s "$2" "$1"
   }
+}
+
+# is_full FILE: whether it cannot be written for want of room. bash says so; dash says "I/O error",
+# then df is asked while the part that found room is still there.
+is_full() {
+  case $({ printf '%4096s' '' >"$1"; } 2>&1) in
+  *'No space left'* | *[Qq]uota*) return 0 ;;
+  esac
+  # shellcheck disable=SC2046 # the fields of the last line
+  set -- $(df -kP "${1%/*}" 2>/dev/null | tail -n 1)
+  [ "${4:-}" = 0 ]
 }

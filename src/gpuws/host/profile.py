@@ -96,6 +96,7 @@ def _profile(host: str, address: Address, settings: _Settings, ssh_config: Path 
         else None,
         user_known_hosts=_split_paths(one("userknownhostsfile")),
         global_known_hosts=_split_paths(one("globalknownhostsfile")),
+        revoked_host_keys=_files(settings, "revokedhostkeys", tokens),
         strict_host_key_checking=strict,
         proxy_jump=tuple(hop for hop in jump.split(",") if hop),
         proxy_command=tokens.percent(command, keyword="ProxyCommand") if command else None,
@@ -172,7 +173,6 @@ def _ignored(settings: _Settings) -> tuple[str, ...]:
         "SetEnv": "setenv" in settings,
         "Compression": _yes(settings.get("compression", ["no"])[0]),
         "ProxyUseFdpass": _yes(settings.get("proxyusefdpass", ["no"])[0]),
-        "RevokedHostKeys": settings.get("revokedhostkeys", ["none"])[0] != "none",
         "KnownHostsCommand": settings.get("knownhostscommand", ["none"])[0] != "none",
     }
     names = [name for name, present in asked.items() if present]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuws.engines.entering import enter
-from gpuws.journeys.way import find
+from gpuws.journeys.entering import find_to_enter
 from gpuws.journeys.world import World
 from gpuws.plan.requests import Exited, WorkspaceRequest
 
@@ -11,7 +11,7 @@ from gpuws.plan.requests import Exited, WorkspaceRequest
 def run(request: WorkspaceRequest, world: World) -> Exited:
     """The command's own exit code."""
     with world.host(request.reach) as host:
-        seen, workspace = find(host, request.reach, request.name)
+        seen, workspace = find_to_enter(host, request)
         program, args = enter(seen.root, workspace, request.command)
         pty = world.terminal.size() if request.pty else None
         process = host.open_process(program, *args, pty=pty, term=request.term)

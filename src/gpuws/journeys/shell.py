@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpuws.engines.entering import enter_shell
-from gpuws.journeys.way import find
+from gpuws.journeys.entering import find_to_enter
 from gpuws.journeys.world import World
 from gpuws.plan.requests import Exited, WorkspaceRequest
 
@@ -11,7 +11,7 @@ from gpuws.plan.requests import Exited, WorkspaceRequest
 def run(request: WorkspaceRequest, world: World) -> Exited:
     """Leaving the terminal leaves the workspace running."""
     with world.host(request.reach) as host:
-        seen, workspace = find(host, request.reach, request.name)
+        seen, workspace = find_to_enter(host, request)
         program, args = enter_shell(seen.root, workspace)
         size = world.terminal.size() or (80, 24)
         process = host.open_process(program, *args, pty=size, term=request.term or "xterm")

@@ -63,6 +63,8 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
     gpus = choose_gpus(request.gpus or request.reach.entry.gpus, facts.gpus, facts.user)
     folder = _project_folder(request, facts)
     session, notes = _session(request, existing, environment, folder)
+    if session != "keep" or environment.build:
+        _refuse_full_disk(facts)
     return UpPlan(
         name=request.name,
         root=facts.root,
@@ -122,6 +124,20 @@ def _refuse_bad_root(facts: HostFacts) -> None:
             hint="name a local folder of your own with `root:` in hosts.yaml",
             stage="probe",
         )
+
+
+def _refuse_full_disk(facts: HostFacts) -> None:
+    """Before anything is begun that could only be left half done."""
+    if facts.disk_free_mb != 0 and facts.inodes_free != 0:
+        return
+    what = "space" if facts.disk_free_mb == 0 else "inode"
+    raise GpuwsError(
+        "disk-full",
+        f"the disk of the host is full: no {what} is free for {facts.root}",
+        hint="`df -h`, `df -i` and `quota` on the host say where; root: in hosts.yaml names "
+        "another place",
+        stage="probe",
+    )
 
 
 def refuse_other_folder(existing: Workspace, caller: Caller, host: str) -> None:
@@ -253,7 +269,10 @@ def superseded(facts: HostFacts, environment: EnvironmentPlan) -> tuple[str, ...
 
 
 def _project_folder(request: UpRequest, facts: HostFacts) -> str:
-    wanted = request.dir or request.reach.entry.dir or f"{facts.root}/projects/{request.name}"
+    own = f"{facts.root}/projects/{request.name}"
+    wanted = request.dir or request.reach.entry.dir or own
+    if wanted is request.reach.entry.dir and not wanted.startswith(("/", "~")):
+        wanted = f"{own}/{wanted}"  # as only a project's own file may write it
     if wanted.startswith("~/"):
         wanted = f"{facts.home}/{wanted[2:]}"
     if not wanted.startswith("/"):

@@ -38,6 +38,7 @@ class Profile:
     host_key_alias: str | None = None
     user_known_hosts: tuple[str, ...] = ()
     global_known_hosts: tuple[str, ...] = ()
+    revoked_host_keys: tuple[str, ...] = ()  # files: keys, one a line, or a KRL
     strict_host_key_checking: str = "ask"  # yes | ask | accept-new
     proxy_jump: tuple[str, ...] = ()  # each "[user@]host[:port]", first hop first
     proxy_command: str | None = None  # tokens expanded

@@ -51,6 +51,15 @@ def _refused(request: UpRequest, facts: HostFacts) -> GpuwsError:
     return caught.value
 
 
+@pytest.mark.parametrize("full", [{"disk_free_mb": 0}, {"inodes_free": 0}])
+def test_a_full_disk_is_refused_before_anything_is_made(full: dict[str, int]) -> None:
+    assert _refused(REQUEST, replace(FACTS, **full)).code == "disk-full"  # type: ignore[arg-type]
+    built = BuiltPrefix(decide_up(REQUEST, FACTS).environment.hash)
+    runs = replace(FACTS, workspaces=(_running(),), prefixes=(built,))
+    kept = decide_up(REQUEST, replace(runs, **full))  # type: ignore[arg-type]
+    assert kept.session == "keep"
+
+
 def test_an_empty_host_gets_a_build_and_a_start() -> None:
     plan = decide_up(REQUEST, FACTS)
     assert plan.environment.build

@@ -50,21 +50,22 @@ tell_space() {
   say root_fs "$fs"
   case $blocks$size in
   *[!0-9]* | "") tell_space_by_df ;;
-  *) say disk_free_mb "$((blocks * size / 1048576))" ;;
+  # as with inodes: what counts no blocks is not "full"
+  *) [ "${blocks_total:-0}" = 0 ] || say disk_free_mb "$((blocks * size / 1048576))" ;;
   esac
   # btrfs, NFS and others count no inodes: 0 of 0 is not "full"
   [ "${inodes_total:-0}" = 0 ] || say inodes_free "$inodes"
 }
 
-# filesystem_of PATH: sets fs, and where stat(1) can tell blocks, size, inodes and inodes_total.
+# filesystem_of PATH: sets fs, and where stat(1) can tell blocks, size, inodes and both totals.
 filesystem_of() {
   [ "$1" != "$fs_of" ] || return 0
   fs_of=$1
-  told=$(stat -f -c '%a %S %d %c %T' "$1" 2>/dev/null) || told=
+  told=$(stat -f -c '%a %S %d %c %b %T' "$1" 2>/dev/null) || told=
   # shellcheck disable=SC2086
   set -- $told
-  blocks=${1:-} size=${2:-} inodes=${3:-} inodes_total=${4:-}
-  fs=${told#* * * * }
+  blocks=${1:-} size=${2:-} inodes=${3:-} inodes_total=${4:-} blocks_total=${5:-}
+  fs=${told#* * * * * }
 }
 
 tell_space_by_df() {

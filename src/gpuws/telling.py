@@ -1,0 +1,171 @@
+"""How results and errors are told: data on stdout, as text or one JSON document; talk on stderr."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gpuws.errors import Exit, GpuwsError
+from gpuws.options import Options
+
+if TYPE_CHECKING:
+    from gpuws.report import Plain
+
+
+class Telling:
+    """One command under way: its verb, its global options, its exit code so far."""
+
+    def __init__(self) -> None:
+        self.command = ""
+        self.options = Options()
+        self.code = 0
+
+    def person(self, *, live: bool = False) -> Plain:
+        """Whom progress is shown to and questions are asked of."""
+        from gpuws import report
+
+        chosen = self.options
+        on_terminal = sys.stderr.isatty() and sys.stdout.isatty() and not chosen.json
+        if live and on_terminal and not chosen.quiet and chosen.verbose == 0:
+            return report.live(no_input=chosen.no_input)
+        return report.Plain(quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
+
+    def listener(self, hear: Callable[[bytes], None]) -> Plain:
+        """The same person, for --json: what the verb prints goes to ``hear``."""
+        from gpuws.listening import Listening
+
+        chosen = self.options
+        return Listening(hear, quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
+
+    def answer(self, data: dict[str, Any], *lines: str) -> None:
+        """Data on stdout: one JSON document, or lines for a person."""
+        if self.options.json:
+            lines = (self._document(data=data),)
+        for line in lines:
+            _print(line)
+
+    def _document(self, **content: dict[str, Any]) -> str:
+        head = {"schema": "gpuws/1", "command": self.command, "ok": "data" in content}
+        return json.dumps({**head, **content})
+
+    # --- failures ------------------------------------------------------------------------------
+
+    def run(self, command: Callable[[], int]) -> int:
+        """The exit code. Whoever read stdout may be gone, as in `gpuws ls | head -1`: no fault."""
+        self.code = 0
+        try:
+            return self._guarded(command)
+        except BrokenPipeError:
+            _silence_stdout()
+            return self.code
+
+    def _guarded(self, command: Callable[[], int]) -> int:
+        """No traceback reaches a user, unless with --debug."""
+        try:
+            return command()
+        except GpuwsError as error:
+            return self._fail(error)
+        except KeyboardInterrupt:
+            return self._fail(GpuwsError("interrupted", "interrupted"))
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
+                _silence_stdout()
+                full = GpuwsError("usage", "the answer cannot be written: stdout is full")
+                return self._fail(full)
+            if self.options.debug:
+                raise
+            return self._fail(_bug(error))
+
+    def _fail(self, error: GpuwsError) -> int:
+        from gpuws.host.sanitise import sanitise
+        from gpuws.keeper.conversation import error_data
+        from gpuws.report import Plain
+
+        ours = self.command == "exec" and error.exit not in (Exit.USAGE, Exit.INTERRUPTED)
+        self.code = 255 if ours else int(error.exit)
+        told = error_data(error)
+        detail = told.pop("detail")
+        if self.options.json:
+            _print(self._document(error=told))
+        talk = Plain().talk
+        if detail:
+            talk(sanitise(detail).rstrip())
+        talk(f"error: {sanitise(error.message)}")
+        if error.hint:
+            talk(f"  next: {error.hint}")
+        return self.code
+
+
+def _bug(error: Exception) -> GpuwsError:
+    return GpuwsError(
+        "bug",
+        f"this is a fault of gpuws: {type(error).__name__}: {error}",
+        hint="run it again with --debug and report what it prints",
+    )
+
+
+def _print(text: str) -> None:
+    from gpuws.report import encodable
+
+    print(encodable(text, sys.stdout), flush=True)  # noqa: T201
+
+
+def _silence_stdout() -> None:
+    """The interpreter must not complain about the closed pipe at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# --- results as lines for a person ----------------------------------------------------------------
+
+
+def ready_lines(result: dict[str, Any], *, left: bool) -> list[str]:
+    """Of `up` and `attach`. ``left``: the tunnel goes on in the background."""
+    place = result["workspace"]
+    if not left:
+        return [
+            f"left {place}: Jupyter goes on; `gpuws attach {place}` opens the way again, "
+            f"`gpuws down {place}` ends it"
+        ]
+    from gpuws.report import facts_of
+
+    after = f"`gpuws url {place}` prints the address with its token; `gpuws down {place}` ends it"
+    return [*(f"{label:12}{value}" for label, value in facts_of(result)), after]
+
+
+def plan_lines(plan: dict[str, Any]) -> list[str]:
+    """Of `up --dry-run`."""
+    moved = "unknown" if plan["move_mb"] is None else f"{plan['move_mb']:.1f} MB"
+    return [
+        f"{plan['workspace']}: nothing was touched; `up` would",
+        *(f"  {step}" for step in plan["steps"]),
+        *(f"  file     {path}" for path in plan["files"]),
+        *(f"  process  {each}" for each in plan["processes"]),
+        *(f"  port     {each}" for each in plan["ports"]),
+        f"  to move  {moved}",
+    ]
+
+
+def down_lines(result: dict[str, Any]) -> list[str]:
+    stopped = ", ".join(result["stopped"])
+    return [
+        f"stopped {stopped}" if stopped else "nothing was running",
+        *(f"removed {path}" for path in result["removed"]),
+        *(f"kept    {path}" for path in result["kept"]),
+        *(f"LEFT    {item}" for item in result["left"]),
+        *([] if result["left"] else ["nothing of the session is left on the host"]),
+    ]
+
+
+def trust_lines(allowed: list[dict[str, Any]]) -> list[str]:
+    told = []
+    for each in allowed:
+        told.append(f"trusted {each['file']} as it is now; it wants:")
+        told += [f"  {line}" for line in each["wants"]] or ["  nothing that needs a yes"]
+    return told

