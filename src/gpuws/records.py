@@ -23,6 +23,7 @@ class Record:
     name: str
     local_port: int = 0
     base_url: str = ""
+    socket: str = ""  # of Jupyter on the host; where it is asked for ahead of the host's word
     root: str = ""
     ssh_config: str | None = None
     port: int | None = None

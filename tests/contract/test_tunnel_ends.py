@@ -124,6 +124,9 @@ class Stuck:
     def widen(self) -> None:
         self.let_go.wait()
 
+    def aim(self, sink: Sink, /) -> bool:
+        return False
+
     def close(self) -> None:
         self.let_go.wait()
 
@@ -151,6 +154,9 @@ class Faulty(Stuck):
 
     def send(self, data: bytes, /) -> None:
         raise ZeroDivisionError
+
+    def aim(self, sink: Sink, /) -> bool:
+        return False
 
     def close(self) -> None:
         return None

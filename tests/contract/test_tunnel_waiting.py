@@ -45,6 +45,9 @@ class Dying:
     def widen(self) -> None:
         raise EOFError
 
+    def aim(self, sink: Sink, /) -> bool:
+        return False
+
     def close(self) -> None:
         raise EOFError
 

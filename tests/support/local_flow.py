@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import threading
 from collections.abc import Callable
 from typing import cast
@@ -117,10 +118,23 @@ class LocalFlow(asyncio.BufferedProtocol):
             count, self._drained = self._drained, 0
         self._carrier.call(lambda: self._allow(count))
 
+    def aim(self, sink: Sink, /) -> bool:
+        answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._carrier.call(lambda: answer.put(self._aim(sink)))
+        return answer.get()
+
     def close(self) -> None:
         self._carrier.call(self._close)
 
     # --- the carrier's thread --------------------------------------------------------------------
+
+    def _aim(self, sink: Sink) -> bool:
+        if self._over or self._far_ended:
+            return False
+        self._sink = sink
+        if self._wire is not None:
+            sink.opened()
+        return True
 
     def refuse(self, target: Target, error: OSError) -> None:
         if not self._finish():

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import queue
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from gpuws.errors import GpuwsError
 from gpuws.host import dial, hostkeys
 from gpuws.host.address import parse
+from gpuws.host.later import later
 from gpuws.host.profile import known_aliases, nearest, resolve
 from gpuws.host.wire import Wire
 from gpuws.plan.model import Profile, Target
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 HANDSHAKE = 15.0  # seconds from the first byte to the end of the key exchange
 _MOST_HOPS = 8
 _PAUSES = (0.3, 1.0)  # seconds before the second and third try, times 0.5 to 1.5
-
-_T = TypeVar("_T")
 
 
 def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
@@ -66,7 +63,7 @@ def _link(
     profile: Profile, ask: Ask, progress: Progress, depth: int, over: Transport | None = None
 ) -> Transport:
     """An authenticated transport to one host: ``over`` that of a jump host, else its own way."""
-    known = _later(lambda: hostkeys.known_keys(profile))
+    known = later(lambda: hostkeys.known_keys(profile))
     reach = _way(profile, ask, progress, depth, over)
     from gpuws.host import authenticate, transport
 
@@ -91,7 +88,7 @@ def _way(
         return lambda: _onward(over, profile)
     if profile.proxy_jump:
         return lambda: _through_hops(profile, ask, progress, depth)
-    dialled = _later(lambda: dial.dial(profile))
+    dialled = later(lambda: dial.dial(profile))
     return lambda: _named(profile, dialled)
 
 
@@ -210,23 +207,3 @@ def _named(profile: Profile, dialled: Callable[[], Wire]) -> Wire:
             else "name a Host of ~/.ssh/config, an entry of hosts.yaml, or user@host",
             stage="connect",
         ) from None
-
-
-def _later(work: Callable[[], _T]) -> Callable[[], _T]:
-    """Start ``work`` in a thread now; the returned call waits for it and passes on its error."""
-    answers: queue.SimpleQueue[tuple[_T | None, BaseException | None]] = queue.SimpleQueue()
-
-    def go() -> None:
-        try:
-            answers.put((work(), None))
-        except BaseException as error:  # raised again by the one who waits
-            answers.put((None, error))
-
-    def result() -> _T:
-        value, error = answers.get()
-        if error is not None:
-            raise error
-        return value  # type: ignore[return-value]
-
-    threading.Thread(target=go, daemon=True).start()
-    return result

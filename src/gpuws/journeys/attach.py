@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gpuws.engines.session import wait_until_running
 from gpuws.errors import GpuwsError
+from gpuws.journeys.opening import begin_early
 from gpuws.journeys.way import ALIVE, find, open_way, ready
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.model import Secret, Workspace
@@ -21,13 +22,21 @@ def run(request: WorkspaceRequest, world: World) -> Ready:
         watch.lap("connect_s")
         calls = host.calls
         world.report.stage("probe")
-        seen, workspace = find(host, reach, request.name)
-        watch.lap("probe_s")
-        if workspace.state not in ALIVE:
-            raise gone(reach.host, workspace, seen.boot_time)
-        workspace = wait_until_running(host, workspace, world.report, root=seen.root)
-        token = seen.tokens.get(workspace.name, Secret(""))
-        port = open_way(world, host, reach, workspace, token, port=request.local_port, watch=watch)
+        early = begin_early(host, world.records.of(reach.host), request.name)
+        try:
+            seen, workspace = find(host, reach, request.name)
+            watch.lap("probe_s")
+            if workspace.state not in ALIVE:
+                raise gone(reach.host, workspace, seen.boot_time)
+            workspace = wait_until_running(host, workspace, world.report, root=seen.root)
+            token = seen.tokens.get(workspace.name, Secret(""))
+            wanted = request.local_port
+            port = open_way(
+                world, host, reach, workspace, token, port=wanted, watch=watch, early=early
+            )
+        finally:
+            if early is not None:
+                early.end()
         return ready(reach, workspace, port, "none", watch, host.calls - calls)
 
 

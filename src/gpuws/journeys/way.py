@@ -6,13 +6,13 @@ from gpuws.engines.session import Look, look, tokens_from
 from gpuws.errors import GpuwsError
 from gpuws.host.probing import probe_script
 from gpuws.host.script import fields
+from gpuws.journeys.opening import Opening, begin
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.facts import facts_from
 from gpuws.plan.model import HostFacts, Secret, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Reach, Ready
 from gpuws.records import Record
-from gpuws.tunnel.http import readiness
 
 ALIVE = frozenset({"running", "starting"})
 
@@ -82,15 +82,30 @@ def open_way(
     *,
     port: int | None,
     watch: Stopwatch,
+    early: Opening | None = None,
 ) -> int:
-    """Check through a channel that it is our Jupyter, then listen locally. The local port."""
+    """Check through a channel that it is our Jupyter, then listen locally. The local port.
+
+    ``early``: an opening that was begun before the host said where Jupyter is.
+    """
     world.report.stage("tunnel")
-    target = workspace.target
-    if target is None:
+    if workspace.target is None:
         raise no_jupyter(reach.host, workspace.name)
-    stream = host.open_stream(target)
+    opening = early if early and early.leads_to(workspace) else begin(host, workspace, token)
+    instance = workspace.get("instance")
+    wanted = _wanted(world, reach, workspace)
+    was_open = world.forwards.port(workspace.name)
     try:
-        readiness(stream, workspace.get("base_url"), token.reveal(), workspace.get("instance"))
+        opening.knock().is_ours(instance)
+        local = world.forwards.open(
+            workspace.name, workspace.target, port=port, wanted=wanted, ahead=opening.hand_over()
+        )
+        try:
+            opening.knock().takes(token.reveal(), instance)
+        except GpuwsError:
+            if was_open is None:
+                world.forwards.close(workspace.name)
+            raise
     except GpuwsError:
         if host.alive():
             raise
@@ -102,9 +117,7 @@ def open_way(
             retryable=True,
         ) from None
     finally:
-        stream.close()
-    wanted = _wanted(world, reach, workspace)
-    local = world.forwards.open(workspace.name, target, port=port, wanted=wanted)
+        opening.end()
     watch.lap("tunnel_s")
     remember(world, reach, workspace, local_port=local)
     return local
@@ -135,6 +148,7 @@ def remember(world: World, reach: Reach, workspace: Workspace, *, local_port: in
             name=workspace.name,
             local_port=local_port,
             base_url=workspace.get("base_url"),
+            socket=workspace.target.socket if workspace.target else "",
             root=reach.entry.root or "",
             ssh_config=reach.ssh_config,
             port=reach.port,

@@ -11,15 +11,25 @@ from gpuws.plan.model import Profile, Secret, Target
 from gpuws.plan.ports import Ask, Host, Process, Progress
 from gpuws.plan.requests import Reach
 from gpuws.records import Records
+from gpuws.tunnel.ahead import Ahead
 
 
 class Forwards(Protocol):
     """The local listeners, by workspace. They outlive the journey that opened them."""
 
-    def open(self, name: str, target: Target, *, port: int | None, wanted: int) -> int:
+    def open(
+        self,
+        name: str,
+        target: Target,
+        *,
+        port: int | None,
+        wanted: int,
+        ahead: Ahead | None = None,
+    ) -> int:
         """The local port; the one already open for this workspace is kept and aimed anew.
 
-        ``port`` is the user's own choice (taken: local-port-taken), ``wanted`` a preference.
+        ``port`` is the user's own choice (taken: local-port-taken), ``wanted`` a preference,
+        ``ahead`` a way to the target that has a flow open already.
         """
         ...
 

@@ -19,6 +19,7 @@ from gpuws.plan.requests import Reach
 from gpuws.records import Records
 
 if TYPE_CHECKING:
+    from gpuws.tunnel.ahead import Ahead
     from gpuws.tunnel.forward import Forward
 
 _LARGEST_DOWNLOAD = 200 << 20  # bytes
@@ -90,18 +91,27 @@ class HeldForwards:
         self._line = line
         self.held: dict[str, Held] = {}
 
-    def open(self, name: str, target: Target, *, port: int | None, wanted: int) -> int:
+    def open(
+        self,
+        name: str,
+        target: Target,
+        *,
+        port: int | None,
+        wanted: int,
+        ahead: Ahead | None = None,
+    ) -> int:
         from gpuws.tunnel.forward import open_forward
 
         host = self._line.host
         if host is None:
             raise GpuwsError("connection-lost", "there is no connection to the host")
+        open_flow = ahead or (lambda sink: host.open_flow(target, sink))
         known = self.held.get(name)
         if known and port in (None, known.forward.local_port):
-            known.forward.retarget(lambda sink: host.open_flow(target, sink))
+            known.forward.retarget(open_flow)
             known.target = target
             return known.forward.local_port
-        forward = open_forward(lambda sink: host.open_flow(target, sink), port, wanted=wanted)
+        forward = open_forward(open_flow, port, wanted=wanted)
         if known:
             known.forward.close()
         self.held[name] = Held(forward, target)

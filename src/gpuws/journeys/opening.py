@@ -1,0 +1,75 @@
+"""The way to Jupyter while it is being opened: a stream to ask on, and a flow for the first use."""
+
+from __future__ import annotations
+
+from gpuws.host.later import later
+from gpuws.plan.model import Secret, Target, Workspace
+from gpuws.plan.ports import Host, Stream
+from gpuws.records import Record
+from gpuws.tunnel.ahead import FAR, Ahead
+from gpuws.tunnel.http import Knock
+
+
+class Opening:
+    """Begun when it is made, in a thread of its own; what went wrong comes with ``knock``."""
+
+    def __init__(self, host: Host, target: Target, base_url: str, token: str = "") -> None:
+        self._target = target
+        self._base_url = base_url
+        self._stream: Stream | None = None
+        self._knock: Knock | None = None
+        self._ahead: Ahead | None = None
+        self._over = False
+        if host.latency() > FAR:
+            self._ahead = Ahead(lambda sink: host.open_flow(target, sink))
+            self._ahead.prepare()
+        self._knocked = later(lambda: self._ask(host, token))
+
+    def leads_to(self, workspace: Workspace) -> bool:
+        """Whether it was begun for what the host now says; else it is ended."""
+        right = (self._target, self._base_url) == (workspace.target, workspace.get("base_url"))
+        if not right:
+            self.end()
+        return right
+
+    def knock(self) -> Knock:
+        """Once the first question is out. Raises what opening the stream or asking raised."""
+        if self._knock is None:
+            self._knock = self._knocked()
+        return self._knock
+
+    def hand_over(self) -> Ahead | None:
+        """The flow that is open already, where there is one: the forward's from now on."""
+        ahead, self._ahead = self._ahead, None
+        return ahead
+
+    def end(self) -> None:
+        """Nothing more will be asked. May be called twice."""
+        self._over = True
+        if self._stream is not None:
+            self._stream.close()
+        ahead = self.hand_over()
+        if ahead is not None:
+            ahead.close()
+
+    def _ask(self, host: Host, token: str) -> Knock:
+        self._stream = host.open_stream(self._target)
+        if self._over:
+            self._stream.close()
+        return Knock(self._stream, self._base_url, token)
+
+
+def begin(host: Host, workspace: Workspace, token: Secret) -> Opening:
+    """For what the host said: both questions go out in one flight."""
+    return Opening(host, workspace.target or Target(), workspace.get("base_url"), token.reveal())
+
+
+def begin_early(host: Host, records: tuple[Record, ...], name: str | None) -> Opening | None:
+    """At the place where Jupyter was the last time, while the host is asked; no token leaves.
+
+    Only where a round trip counts, and where the address book leaves no choice.
+    """
+    meant = [each for each in records if name in (None, each.name)]
+    if host.latency() < FAR or len(meant) != 1 or not meant[0].socket:
+        return None
+    return Opening(host, Target(socket=meant[0].socket), meant[0].base_url)
