@@ -12,7 +12,7 @@ from gpuws.host.address import Address, parse
 from gpuws.host.aliases import known_aliases, nearest
 from gpuws.host.sanitise import sanitise
 from gpuws.host.tokens import Tokens, home, local_user
-from gpuws.plan.model import Profile
+from gpuws.plan.model import ALIVE_INTERVAL, Profile
 
 __all__ = ["known_aliases", "nearest", "resolve"]
 
@@ -106,7 +106,7 @@ def _profile(host: str, address: Address, settings: _Settings, ssh_config: Path 
         pubkey="publickey" in methods,
         password="password" in methods,
         keyboard_interactive="keyboard-interactive" in methods,
-        alive_interval=float(one("serveraliveinterval") or 0) or 15.0,
+        alive_interval=float(one("serveraliveinterval") or 0) or ALIVE_INTERVAL,
         alive_count=max(1, int(one("serveralivecountmax", "3"))),
         ssh_config=str(ssh_config) if ssh_config is not None else None,
         notes=(*notes, *_ignored(settings)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import queue
 import socket
@@ -102,12 +101,14 @@ class Transport(paramiko.Transport):
         self.wire = wire
         self._key_types = key_types
         self.goodbye = ""  # the text of the server's disconnect message, untrusted
-        self._pings: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self._pings = 0  # answers to pings
+        self._pinged = threading.Condition()
         self._refused: dict[int, tuple[int, str]] = {}
         self.channels_seen = _Any()  # type: ignore[assignment]
         self._flows: dict[int, ChannelFlow] = {}  # paramiko's own map holds channels weakly
         self.budget = Budget()
         self.round_trip = 0.0  # seconds, the shortest seen; 0: not known yet
+        self.latest_round_trip = 0.0  # seconds, the last ping's; 0: none was answered yet
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
@@ -195,28 +196,37 @@ class Transport(paramiko.Transport):
     # --- liveness --------------------------------------------------------------------------------
 
     def ping(self, deadline: float) -> bool:
-        """Whether the host answers a request within ``deadline`` seconds. One at a time."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._pings.get_nowait()
+        """Whether the host answers a request within ``deadline`` seconds."""
         message = Message()
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
         message.add_boolean(True)
+        with self._pinged:
+            before = self._pings
+        asked = time.monotonic()
         try:
             self._send_user_message(message)
-            self._pings.get(timeout=deadline)
-        except (queue.Empty, OSError, EOFError, paramiko.SSHException):
+        except (OSError, EOFError, paramiko.SSHException):
             return False
-        return True
+        with self._pinged:
+            answered = self._pinged.wait_for(lambda: self._pings > before, deadline)
+        if answered:
+            self.latest_round_trip = time.monotonic() - asked
+            self.timed(self.latest_round_trip)
+        return answered
 
     def _parse_request_success(self, m: Message) -> None:
         super()._parse_request_success(m)  # type: ignore[misc]
-        self._pings.put(time.monotonic())
+        self._count_ping()
 
     def _parse_request_failure(self, m: Message) -> None:
         super()._parse_request_failure(m)  # type: ignore[misc]
-        self._pings.put(time.monotonic())
+        self._count_ping()
+
+    def _count_ping(self) -> None:
+        with self._pinged:
+            self._pings += 1
+            self._pinged.notify_all()
 
     def _parse_disconnect(self, m: Message) -> None:
         m.get_int()

@@ -5,49 +5,86 @@ from __future__ import annotations
 import threading
 import time
 
+from gpuws.host.network import source_address
 from gpuws.host.transport import Transport
 
-_SLEPT = 10.0  # seconds of wall clock beyond the wait that mean the laptop was asleep
-_AFTER_SLEEP = 5.0  # seconds the host has to answer then
+_TICK = 1.0  # seconds between two looks
+_SLEPT = 3.0  # seconds that a look came too late: the laptop, or this process, was asleep
+_SUSPICION = 3.0  # seconds the host has to answer after a sleep or on a changed network
 
 
 class Watchdog:
-    """Pings when nothing was heard for ``interval`` seconds; ``count`` misses are the end."""
+    """Asks after ``interval`` seconds of silence; ``interval * count`` seconds are the end.
+
+    An upload over a slow link may silence the host for longer: its question waits behind what is
+    still being sent. As long as that moves, the link is alive.
+    """
 
     def __init__(self, transport: Transport, interval: float, count: int) -> None:
         self._transport = transport
+        self._wire = transport.wire
         self._interval = interval
-        self._count = count
+        self._limit = interval * count
+        self._tick = min(_TICK, interval)
+        self._asked = 0.0
+        self._moved = (0, 0.0)  # bytes acknowledged, and when that last changed
+        self._address = self._wire.own_address()
         self._over = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="gpuws-watchdog").start()
 
     def stop(self) -> None:
         self._over.set()
 
-    def _watch(self) -> None:
-        misses = 0
-        while True:
-            before = time.time()
-            if self._over.wait(self._interval) or not self._transport.is_active():
-                return
-            if time.time() - before > self._interval + _SLEPT:
-                misses = 0 if self.answers(_AFTER_SLEEP) else self._count
-            elif time.monotonic() - self._transport.wire.last_heard < self._interval:
-                misses = 0
-            else:
-                misses = 0 if self.answers(self._interval) else misses + 1
-            if misses >= self._count:
-                self._transport.wire.close()
-                return
-
     def answers(self, deadline: float) -> bool:
-        """Whether the host answers within ``deadline`` seconds. Sent from a thread of its own:
-        with full buffers even sending would wait."""
+        """Whether the host answers within ``deadline`` seconds."""
         answered = threading.Event()
 
-        def ask() -> None:
+        def ask() -> None:  # in a thread of its own: with full buffers even sending would wait
             if self._transport.ping(deadline):
                 answered.set()
 
         threading.Thread(target=ask, daemon=True).start()
         return answered.wait(deadline)
+
+    def _watch(self) -> None:
+        while True:
+            due = time.monotonic() + self._tick, time.time() + self._tick
+            if self._over.wait(self._tick) or not self._transport.is_active():
+                return
+            # one of the two clocks stands still while a laptop sleeps, which one depends
+            late = max(time.monotonic() - due[0], time.time() - due[1])
+            if not (self._survives(late) and self._speaks()):
+                self._wire.close()
+                return
+
+    def _survives(self, late: float) -> bool:
+        """After a sleep, and on another network, the connection is asked at once."""
+        if late < _SLEPT and not self._moved_house():
+            return True
+        return self.answers(_SUSPICION)
+
+    def _moved_house(self) -> bool:
+        """The way to the host now begins at another address of the laptop. Told once a change."""
+        peer = self._wire.peer
+        if peer is None or self._address is None:
+            return False
+        now = source_address(peer)
+        changed = now != self._address
+        self._address = now or self._address
+        return changed and now is not None
+
+    def _speaks(self) -> bool:
+        now = time.monotonic()
+        quiet = now - self._wire.last_heard
+        if quiet >= self._interval and now - self._asked >= self._interval:
+            self._asked = now
+            threading.Thread(target=self._transport.ping, args=(self._limit,), daemon=True).start()
+        return quiet < self._limit or self._still_sending(now)
+
+    def _still_sending(self, now: float) -> bool:
+        count = self._wire.acknowledged()
+        if count is None:
+            return False
+        if count != self._moved[0]:
+            self._moved = (count, now)
+        return now - self._moved[1] < self._interval

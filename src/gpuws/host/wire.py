@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from gpuws.host.network import acknowledged
+
 _BANNER_LIMIT = 64 << 10  # bytes a server may send before its "SSH-" line
 _PROMPT = 64 << 10  # bytes that are acknowledged at once: login and first answers
 
@@ -95,6 +97,31 @@ class Wire:
 
     def spoke_ssh(self) -> bool:
         return self.head.startswith(b"SSH-") or b"\nSSH-" in self.head
+
+    @property
+    def peer(self) -> tuple[object, ...] | None:
+        """The address at the other end; None through a proxy command or a jump host."""
+        return self._asked_of_socket(socket.socket.getpeername)
+
+    def own_address(self) -> str | None:
+        """The laptop's own address of this connection."""
+        found = self._asked_of_socket(socket.socket.getsockname)
+        return None if found is None else str(found[0])
+
+    def acknowledged(self) -> int | None:
+        """See ``network.acknowledged``."""
+        return acknowledged(self._pipe) if isinstance(self._pipe, socket.socket) else None
+
+    def _asked_of_socket(
+        self, question: Callable[[socket.socket], tuple[object, ...]]
+    ) -> tuple[object, ...] | None:
+        internet = (socket.AF_INET, socket.AF_INET6)
+        if not isinstance(self._pipe, socket.socket) or self._pipe.family not in internet:
+            return None
+        try:
+            return question(self._pipe)
+        except OSError:
+            return None
 
     def _acknowledge_at_once(self) -> None:
         """During the login sshd still has Nagle on: a delayed acknowledgement costs 40 ms twice."""
