@@ -47,6 +47,7 @@ def reach(host: str, options: Options, person: Person) -> Reach:
         options.timeout,
         options.verbose,
         near,
+        of_project=entry is project,
     )
 
 

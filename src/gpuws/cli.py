@@ -139,16 +139,14 @@ def up(
         _telling.answer(plan, *telling.plan_lines(plan))
         return
     leave = detach or _telling.options.json or no_jupyter
-    asked = request() if projects.here(_telling.options) else None  # no keeper waits for a yes
-    with view.keeper(asking.split(host)[0], _telling.options) as keeper:
-        result = view.open_workspace(
-            "up",
-            asked or request(),
-            person,
-            detach=leave,
-            browser=_browser(no_browser),
-            keeper=keeper,
-        )
+    browser = _browser(no_browser)
+    if projects.here(_telling.options):  # no keeper waits for a person's yes
+        result = view.open_workspace("up", request(), person, detach=leave, browser=browser)
+    else:
+        with view.keeper(asking.split(host)[0], _telling.options) as keeper:
+            result = view.open_workspace(
+                "up", request(), person, detach=leave, browser=browser, keeper=keeper
+            )
     _tell_ready(result, left=leave)
 
 

@@ -170,7 +170,9 @@ def test_an_entry_never_shadows_an_alias_or_an_entry_of_the_user(laptop: Laptop)
 
 def test_a_file_that_is_the_users_own_is_no_projects(laptop: Laptop) -> None:
     laptop.write("hosts.yaml", "hosts:\n  lab:\n    ssh: gpubox\n    prologue: 'true'\n")
-    failure(laptop.run("--json", "--hosts", "hosts.yaml", "url", "lab"), 6)
+    done = laptop.run("--json", "--hosts", "hosts.yaml", "url", "lab")
+    failure(done, 6)
+    assert "is not used" not in done.err
 
 
 # --- on a real host -------------------------------------------------------------------------------

@@ -207,7 +207,9 @@ def test_a_list_of_revoked_keys_that_cannot_be_read_refuses_every_host(
 def test_a_krl_that_nobody_can_read_refuses_every_host(
     server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile = revoking(server, tmp_path, str(krl_of(tmp_path / "krl", server.user_key)))
+    profile = revoking(
+        server, tmp_path, str(krl_of(tmp_path / "krl", server.user_key.with_suffix(".pub")))
+    )
     monkeypatch.setattr(revoked, "shutil", SimpleNamespace(which=lambda _: None))
     assert refusal(profile).code == "host-key-revoked"
 

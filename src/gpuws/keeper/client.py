@@ -196,4 +196,6 @@ def error_of(data: dict[str, Any]) -> GpuwsError:
 
 
 def keeper_key(reach: Reach) -> str:
-    return wires.key_of(reach.host, reach.ssh_config, reach.port)
+    """By name alone where the name is the user's own: a keeper starts before their file is read."""
+    host = f"{reach.host} is {reach.destination}" if reach.of_project else reach.host
+    return wires.key_of(host, reach.ssh_config, reach.port)

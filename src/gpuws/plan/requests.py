@@ -20,6 +20,9 @@ class Reach:
     timeout: float | None = None  # seconds for the connection
     verbose: int = 0  # 2: each script on the host is told with its time
     near: tuple[str, ...] = ()  # hosts of hosts.yaml that resemble it; for a name nobody knows
+    of_project: bool = (
+        False  # the entry is a project's: in another folder the name may mean another
+    )
 
     @property
     def destination(self) -> str:
