@@ -158,9 +158,13 @@ def share_of_a_core(keeper: psutil.Process, seconds: float, before: float) -> fl
     return (sum(keeper.cpu_times()[:2]) - before) / seconds
 
 
-@pytest.mark.healing
 @pytest.mark.parametrize(
-    ("times", "each"), [(5, 1.0), pytest.param(75, 2.0, marks=pytest.mark.endurance)]
+    ("times", "each"),
+    [
+        (5, 1.0),  # the connection lives on
+        pytest.param(2, 4.0, marks=pytest.mark.healing),  # it does not
+        pytest.param(75, 2.0, marks=[pytest.mark.healing, pytest.mark.endurance]),
+    ],
 )
 @pytest.mark.timeout(400)
 def test_a_link_that_flaps_is_met_with_patience(cable: Cable, times: int, each: float) -> None:

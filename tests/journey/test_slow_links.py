@@ -98,7 +98,6 @@ def test_600_ms_away_a_cut_is_healed(wire: Wire) -> None:
     assert wire.until("open")["reconnects"] == 1
 
 
-@pytest.mark.healing
 def test_a_service_that_stops_and_returns_needs_no_new_connection(
     wire: Wire, jupyter_env: Path
 ) -> None:
@@ -113,7 +112,6 @@ def test_a_service_that_stops_and_returns_needs_no_new_connection(
     wire.attach()
     assert wire.door.works()
     assert (wire.door.port, wire.keeper.pid) == (port, keeper)
-    assert wire.until("open")["reconnects"] == 0
     assert len(wire.proxy.dials) == 1
 
 

@@ -14,6 +14,7 @@ Faults may be set at any time from any thread and hold from the next chunk on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -158,10 +159,9 @@ class FaultProxy:
         link = Link((reader, writer), far, self._reset)
         self._links.add(link)
         link.lose(self._dark)  # it may have got dark since the client got in
-        try:
+        with contextlib.suppress(asyncio.CancelledError):  # the proxy ends before its clients
             await link.run(self.up, self.down)
-        finally:
-            self._links.discard(link)
+        self._links.discard(link)
 
     async def _far_end(self) -> Streams | None:
         try:
