@@ -77,15 +77,15 @@ def test_600_ms_away_a_warm_attach_takes_few_round_trips_and_requests_work(wire:
     assert len(wire.proxy.dials) == 1
 
 
-def test_600_ms_away_a_download_fills_more_than_the_usual_window(wire: Wire) -> None:
-    """Row 127: at least 2 MB/s, where a window of 2 MiB gives 3.5 at most."""
-    data = random_bytes(16_000_000)
+def test_600_ms_away_a_download_fills_more_than_the_window_it_began_with(wire: Wire) -> None:
+    """Row 127: at least 2 MB/s are asked for; a window that stayed at 2 MiB gives 3.5 at most."""
+    data = random_bytes(32_000_000)
     wire.blob(data)
     wire.attach()
     wire.proxy.delay = 0.3
     begin = time.monotonic()
     assert fetched(wire.door, len(data), 60) == hashlib.sha256(data).hexdigest()
-    assert len(data) / (time.monotonic() - begin) >= 2e6
+    assert len(data) / (time.monotonic() - begin) >= 4e6
 
 
 @pytest.mark.healing
