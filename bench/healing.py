@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.door import Door
+from tests.support.fault_link import may_lose
 from tests.support.fault_proxy import FaultProxy
 from tests.support.laptop import Laptop
 from tests.support.sshd import Sshd, free_port, running_sshd
@@ -66,6 +67,8 @@ class Outage:
 
 def main() -> None:
     options = _options()
+    if not may_lose():
+        raise SystemExit("bench/healing: only root may make a black hole here; run it as root")
     with _lab.lab() as bench, contextlib.ExitStack() as stack:
         lanes = [
             stack.enter_context(_lane(bench, bench.folder / f"lane{number}"))

@@ -61,6 +61,22 @@ def restart(wire: Wire, dice: random.Random) -> None:
     wire.lab.server.start()
 
 
+def reset(wire: Wire, _: random.Random) -> None:
+    wire.proxy.reset()
+
+
+def cut(wire: Wire, _: random.Random) -> None:
+    wire.proxy.cut()
+
+
+def refuse(wire: Wire, _: random.Random) -> None:
+    wire.proxy.refusing = True
+
+
+def end_sessions(wire: Wire, _: random.Random) -> None:
+    wire.lab.server.end_sessions()
+
+
 def sleep(wire: Wire, dice: random.Random) -> None:
     keeper = wire.keeper
     keeper.suspend()
@@ -71,11 +87,7 @@ def sleep(wire: Wire, dice: random.Random) -> None:
 
 
 FAULTS: tuple[Callable[[Wire, random.Random], None], ...] = (
-    *(dark, one_way, corrupt, slow, restart, sleep),
-    lambda wire, _: wire.proxy.reset(),
-    lambda wire, _: wire.proxy.cut(),
-    lambda wire, _: wire.lab.server.end_sessions(),
-    lambda wire, _: setattr(wire.proxy, "refusing", True),
+    *(dark, one_way, corrupt, slow, restart, sleep, reset, cut, refuse, end_sessions),
 )
 
 

@@ -1,9 +1,9 @@
 """The connection breaks, and the same address works again. Through the fault proxy, without root.
 
-Rows are those of the project's table of tunnel faults, 114 to 135. In other files: 122, 130 (how a
-forward carries bytes) in tests/contract/, 118 and 124 to 127 in test_slow_links.py, what needs a
-network of its own in test_healing_network.py. 134 (a laptop's clock that jumps) is not seen from
-outside: timers take their clock as an argument.
+Rows are those of the project's table of tunnel faults, 114 to 135. In other files: 119, 123 and 133
+in test_healing_pauses.py, 118, 124 to 127 and 132 in test_slow_links.py, what needs a network of
+its own (117, 121, 128, 129, 135) in test_healing_network.py, 122 and 130 (how a forward carries
+bytes) in tests/contract/. 134, a laptop's clock that jumps, cannot be seen from outside.
 """
 
 from __future__ import annotations

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import random
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -169,16 +171,32 @@ def abort(writer: asyncio.StreamWriter) -> None:
 
 
 def lose(sock: socket.socket, everything: bool) -> None:
-    """Have the kernel drop whatever arrives for ``sock`` before TCP sees it. Linux, without root.
+    """Have the kernel drop whatever arrives for ``sock`` before TCP sees it. Linux only.
 
     A program that only stops reading still has its kernel acknowledge: the sender's
-    TCP_USER_TIMEOUT would never run, and a new connection would be taken at once.
+    TCP_USER_TIMEOUT would never run, and a new connection would be taken at once. Raises
+    PermissionError where the kernel lets only root do this.
     """
     drop = struct.pack("HBBI", 0x06, 0, 0, 0)  # one instruction: return 0 bytes of the packet
     program = ctypes.create_string_buffer(drop, len(drop))
     prog = struct.pack("HP", 1, ctypes.addressof(program))
-    with contextlib.suppress(OSError):  # closed meanwhile, or no filter to take off
+    try:
         if everything:
             sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, prog)
         else:
             sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, struct.pack("i", 0))
+    except OSError as error:  # closed meanwhile, or no filter to take off
+        if error.errno not in (errno.EBADF, errno.ENOENT):
+            raise
+
+
+def may_lose() -> bool:
+    """Whether this process can have packets dropped."""
+    if not sys.platform.startswith("linux"):
+        return False
+    with socket.socket() as sock:
+        try:
+            lose(sock, True)
+        except PermissionError:
+            return False
+    return True

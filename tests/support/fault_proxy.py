@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from tests.support.fault_link import Link, Streams, Way, abort, lose
+from tests.support.fault_link import Link, Streams, Way, abort, lose, may_lose
 
 T = TypeVar("T")
 Target = tuple[str, int] | str  # (host, port), or the path of a Unix socket
@@ -70,6 +70,7 @@ class FaultProxy:
         self.dials: list[Dial] = []
         self.port = 0
         self._dark = False
+        self._may_lose = may_lose()
         self._links: set[Link] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="fault-proxy", daemon=True)
@@ -92,16 +93,20 @@ class FaultProxy:
 
     @property
     def dark(self) -> bool:
-        """Packets of the client vanish, the first ones of a connection too; nothing comes back."""
+        """Packets of the client vanish, the first ones of a connection too; nothing comes back.
+
+        Without the right to that (``may_lose``) everything stalls, and new connections hang.
+        """
         return self._dark
 
     @dark.setter
     def dark(self, dark: bool) -> None:
         def act() -> None:
             self.stalled = self._dark = dark
-            lose(self._server.sockets[0], dark)
-            for link in self._links:
-                link.lose(dark)
+            if self._may_lose:
+                lose(self._server.sockets[0], dark)
+                for link in self._links:
+                    link.lose(dark)
 
         self._on_loop(act)
 
@@ -158,7 +163,8 @@ class FaultProxy:
             return
         link = Link((reader, writer), far, self._reset)
         self._links.add(link)
-        link.lose(self._dark)  # it may have got dark since the client got in
+        if self._may_lose:
+            link.lose(self._dark)  # it may have got dark since the client got in
         with contextlib.suppress(asyncio.CancelledError):  # the proxy ends before its clients
             await link.run(self.up, self.down)
         self._links.discard(link)
