@@ -39,6 +39,8 @@ TEST_NEEDS = {
     "dash": "dash",
     "fish": "fish",
     "git": "git",
+    "ip": "iproute2",
+    "iptables": "iptables",
     "ps": "procps",
     "ss": "iproute2",
     "tcsh": "tcsh",

@@ -69,7 +69,7 @@ def as_installed(env: Mapping[str, str]) -> dict[str, str]:
 # --- Markdown -------------------------------------------------------------------------------------
 
 
-def heading(title: str, count: int) -> None:
+def heading(title: str, count: int, how: str = "in turns") -> None:
     """A section begins: when, how often, on what machine."""
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     load = f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
@@ -79,7 +79,7 @@ def heading(title: str, count: int) -> None:
         f"paramiko {version('paramiko')}, {openssh()}"
     )
     print(f"## {title}\n")
-    print(f"{now}; {count} counted runs of each side, in turns; load average before: {load}.  ")
+    print(f"{now}; {count} counted runs of each side, {how}; load average before: {load}.  ")
     print(f"{machine}.\n")
 
 

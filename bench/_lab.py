@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.door import Door
 from tests.support.lab import Lab, running_lab, short_folder
 from tests.support.sshd import free_port
 
@@ -171,22 +171,7 @@ def until_200(
         if process is not None and process.poll():
             raise AssertionError(f"it ended with {process.returncode}: {process.communicate()}")
         known = address()
-        if known and _says_200(port, *known):
+        if known and Door(port, *known).works(timeout=10):
             return time.perf_counter() - begin
         time.sleep(max(0.0, now + POLL - time.perf_counter()))
     raise AssertionError(f"no answer on port {port} in {_PATIENCE:.0f} s")
-
-
-def _says_200(port: int, base_url: str, token: str) -> bool:
-    lines = (
-        f"GET {base_url}api/status HTTP/1.1",
-        f"Host: 127.0.0.1:{port}",
-        f"Authorization: token {token}",
-        "Connection: close",
-    )
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
-            sock.sendall("\r\n".join((*lines, "", "")).encode())
-            return sock.recv(64).split(b" ")[1:2] == [b"200"]
-    except OSError:
-        return False

@@ -1,6 +1,6 @@
 """Runs every benchmark and writes docs/benchmarks.md from what they print.
 
-python3 dev.py bench               # all of them: some 20 minutes, on a machine with nothing else
+python3 dev.py bench               # all of them: some 40 minutes, on a machine with nothing else
 python3 dev.py bench --runs 3      # a quick look, on stdout only
 """
 
@@ -19,6 +19,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("keeper",),
     ("tunnel",),
     ("tunnel", "--delay", "0.05"),
+    ("healing",),
 )
 _HEAD = """\
 # Benchmarks

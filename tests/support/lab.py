@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.support import leftovers
 from tests.support.laptop import PIP_ONLY, Laptop
-from tests.support.sshd import Sshd, free_port, running_sshd
+from tests.support.sshd import LOOPBACK, Place, Sshd, free_port, running_sshd
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,32 @@ def running_lab(
     home: str = "h",
     shell: str | None = None,
     lines: tuple[str, ...] = (),
+    client_lines: tuple[str, ...] = (),
+    place: Place = LOOPBACK,
+    within: tuple[str, ...] = (),
 ) -> Iterator[Lab]:
-    """``env``: more variables of the host's logins; ``home``: the name of the HOME folder."""
-    place = folder / home
-    place.mkdir()
+    """``env``: more variables of the host's logins; ``home``: the name of the HOME folder;
+    ``place`` and ``within``: where the server is, and where the laptop's commands run."""
+    home_folder = folder / home
+    home_folder.mkdir()
     mark = {leftovers.MARK: os.environ.get(leftovers.MARK, "")}
     with running_sshd(
-        folder / "s", lines, home=place, shell=shell, env={**mark, **(env or {})}
+        folder / "s",
+        lines,
+        home=home_folder,
+        shell=shell,
+        env={**mark, **(env or {})},
+        client_lines=client_lines,
+        place=place,
     ) as server:
-        laptop = Laptop(folder / "l", server)
+        laptop = Laptop(folder / "l", server, within)
         laptop.write("environment.yml", PIP_ONLY)
         prefer_own_port(laptop)
         try:
-            yield Lab(laptop, server, place)
+            yield Lab(laptop, server, home_folder)
         finally:
             laptop.end()
-            end_sessions(place)
+            end_sessions(home_folder)
 
 
 def prefer_own_port(laptop: Laptop, more: str = "") -> None:

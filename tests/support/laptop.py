@@ -43,10 +43,14 @@ class Done:
 
 
 class Laptop:
-    """``folder`` holds its configuration, state, cache and a project folder."""
+    """``folder`` holds its configuration, state, cache and a project folder. ``within``: the words
+    before each command, which lead to a network of its own."""
 
-    def __init__(self, folder: Path, server: Sshd | None = None) -> None:
+    def __init__(
+        self, folder: Path, server: Sshd | None = None, within: tuple[str, ...] = ()
+    ) -> None:
         self.folder = folder
+        self._gpuws = [*within, sys.executable, "-m", "gpuws"]
         self.project = folder / "project"
         self.project.mkdir(parents=True)
         self.config = folder / "config"
@@ -74,7 +78,7 @@ class Laptop:
     def start(self, *args: str, **more: Any) -> subprocess.Popen[str]:
         """The command as a process of its own group, so that a test can signal it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "gpuws", *args],
+            [*self._gpuws, *args],
             cwd=self.project,
             env=self.env,
             stdin=subprocess.DEVNULL,
@@ -87,7 +91,7 @@ class Laptop:
 
     def run(self, *args: str, stdin: str = "", timeout: float = 90) -> Done:
         done = subprocess.run(
-            [sys.executable, "-m", "gpuws", *args],
+            [*self._gpuws, *args],
             cwd=self.project,
             env=self.env,
             input=stdin,

@@ -20,10 +20,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.support.ending import end_with_helpers
 
 ALIAS = "gpubox"
 
@@ -68,6 +71,17 @@ def gives_terminals() -> bool:
         os.close(theirs)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a server listens; ``within``: the words before its command that lead there."""
+
+    address: str = "127.0.0.1"
+    within: tuple[str, ...] = ()
+
+
+LOOPBACK = Place()
+
+
 class Sshd:
     """One server. ``config`` is the client's ssh_config; ``alias`` the host in it."""
 
@@ -81,8 +95,10 @@ class Sshd:
         env: dict[str, str] | None = None,
         client_lines: Sequence[str] = (),
         alias: str = ALIAS,
+        place: Place = LOOPBACK,
     ) -> None:
         self.folder = folder
+        self.place = place
         self.alias = alias
         self.user = getpass.getuser()
         self.host_key = folder / "host_key"
@@ -94,6 +110,7 @@ class Sshd:
         self._program = sshd_path()
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
+        self._front = 0
         folder.mkdir(parents=True, exist_ok=True)
         make_key(self.host_key)
         make_key(self.user_key)
@@ -107,11 +124,15 @@ class Sshd:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation needs it
         for _ in range(5):
             self._write()
+            begun = self._begun()
             self._process = subprocess.Popen(
-                [self._program, "-D", "-f", str(self._server_config), "-E", str(self._log)],
+                [
+                    *self.place.within,
+                    *(self._program, "-D", "-f", str(self._server_config), "-E", str(self._log)),
+                ],
                 stdin=subprocess.DEVNULL,
             )
-            if self._answers():
+            if self._answers(begun):
                 return
             self.port = free_port()
         raise AssertionError(self.log())
@@ -131,23 +152,32 @@ class Sshd:
     def host_key_line(self) -> str:
         """The known_hosts line of this server."""
         kind, key, *_ = self.host_key.with_suffix(".pub").read_text().split()
-        return f"[127.0.0.1]:{self.port} {kind} {key}\n"
+        return f"[{self.place.address}]:{self._front or self.port} {kind} {key}\n"
+
+    def put_behind(self, port: int) -> None:
+        """The client's files name this port of a proxy from now on."""
+        self._front = port
+        self._tell_client()
+
+    def sessions(self) -> list[psutil.Process]:
+        """One process a connection."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return psutil.Process(self.pid).children(recursive=False)
+        return []
 
     def end_sessions(self) -> None:
         """End every connection at once; the server goes on listening."""
         if self._process is not None:
-            _end(psutil.Process(self._process.pid).children(recursive=False))
+            end_with_helpers(self.sessions())
 
     def stop(self) -> None:
         """End the server and every connection to it. Programs that detached live on."""
         if self._process is None:
             return
-        sessions: list[psutil.Process] = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            sessions = psutil.Process(self._process.pid).children(recursive=False)
+        sessions = self.sessions()
         self._process.terminate()
         self._process.wait(10)
-        _end(sessions)
+        end_with_helpers(sessions)
         self._process = None
 
     @property
@@ -158,7 +188,7 @@ class Sshd:
         lines = [
             *self._server_lines,  # first value wins, so these override what follows
             f"Port {self.port}",
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.place.address}",
             f'HostKey "{self.host_key}"',
             f'AuthorizedKeysFile "{self.authorized_keys}"',
             "StrictModes no",
@@ -174,6 +204,9 @@ class Sshd:
             "LogLevel VERBOSE",
         ]
         self._server_config.write_text("\n".join(lines) + "\n")
+        self._tell_client()
+
+    def _tell_client(self) -> None:
         self.known_hosts.write_text(self.host_key_line())
         self.config.write_text(self.config_block())
 
@@ -182,8 +215,8 @@ class Sshd:
         lines = [
             f"Host {self.alias}",
             *self._client_lines,
-            "HostName 127.0.0.1",
-            f"Port {self.port}",
+            f"HostName {self.place.address}",
+            f"Port {self._front or self.port}",
             f"User {self.user}",
             f'IdentityFile "{self.user_key}"',
             "IdentitiesOnly yes",
@@ -192,14 +225,18 @@ class Sshd:
         ]
         return "\n    ".join(lines) + "\n"
 
-    def _answers(self) -> bool:
+    def _begun(self) -> int:
+        """How often it began to listen, by its log: it may do so where we cannot connect."""
+        return self.log().count(f"Server listening on {self.place.address} port")
+
+    def _answers(self, before: int) -> bool:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
+            if self._begun() > before:
+                return True
             assert self._process is not None
             if self._process.poll() is not None:
                 return False
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return True
             time.sleep(0.02)
         self.stop()
         return False
@@ -220,28 +257,6 @@ def _session(home: Path | None, shell: str | None, env: dict[str, str]) -> list[
     return lines
 
 
-def _end(processes: list[psutil.Process]) -> None:
-    """SIGKILL, with the helpers that sshd starts for each session (they run as the user)."""
-    everyone = list(processes)
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            everyone += [p for p in process.children(recursive=True) if p.name() == "sshd"]
-    for process in everyone:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    deadline = time.monotonic() + 5
-    while any(_runs(process) for process in everyone) and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
-def _runs(process: psutil.Process) -> bool:
-    """A zombie is gone already; where pid 1 is slow to reap, it stays a while."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 @contextlib.contextmanager
 def running_sshd(
     folder: Path,
@@ -252,6 +267,7 @@ def running_sshd(
     env: dict[str, str] | None = None,
     client_lines: Sequence[str] = (),
     alias: str = ALIAS,
+    place: Place = LOOPBACK,
 ) -> Iterator[Sshd]:
     """A server that ends with the block. ``folder``: where its files go, such as tmp_path."""
     server = Sshd(
@@ -262,6 +278,7 @@ def running_sshd(
         env=env,
         client_lines=client_lines,
         alias=alias,
+        place=place,
     )
     server.start()
     try:
