@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import socket
 import time
@@ -25,7 +26,7 @@ from tests.support.near_end import WANTED, carried, dial, eventually, held_back,
 from tests.support.people import Nobody
 from tests.support.sshd import Sshd, running_sshd
 
-DATA = random_bytes(40 << 20)
+SIZE = 40 << 20  # bytes of a download
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,14 @@ class Asked:
         return flow
 
 
+@functools.cache
+def data() -> bytes:
+    return random_bytes(SIZE)
+
+
 def send_all(sock: socket.socket) -> None:
     if sock.recv(1):
-        sock.sendall(DATA)
+        sock.sendall(data())
 
 
 def downloads(asked: Asked, count: int) -> None:
@@ -60,7 +66,7 @@ def downloads(asked: Asked, count: int) -> None:
     for _ in range(count):
         with dial(forward) as client:
             client.sendall(b"!")
-            assert hashlib.sha256(read_all(client)).digest() == hashlib.sha256(DATA).digest()
+            assert hashlib.sha256(read_all(client)).digest() == hashlib.sha256(data()).digest()
     forward.close()
 
 
@@ -90,7 +96,7 @@ def test_at_a_hundred_milliseconds_the_window_grows_with_the_distance(server: Ss
     first, second = (flow.window for flow in asked.flows)
     assert FIRST < FIRST_FAR < first <= WIDEST
     assert FIRST_FAR < second <= WIDEST
-    assert took < 2 * len(DATA) / FIRST * 0.1  # what it takes with the window of the beginning
+    assert took < 2 * SIZE / FIRST * 0.1  # what it takes with the window of the beginning
 
 
 def test_refused_connections_take_nothing_from_the_windows_of_others(server: Sshd) -> None:
@@ -107,6 +113,29 @@ def test_refused_connections_take_nothing_from_the_windows_of_others(server: Ssh
         asked = Asked(host, target)
         downloads(asked, 1)
     assert [flow.window for flow in asked.flows] == [FIRST]
+
+
+def test_a_reader_that_stalls_does_not_grow_memory(server: Sshd) -> None:
+    sent = [0]
+
+    def flood(sock: socket.socket) -> None:
+        while True:
+            sock.sendall(bytes(1 << 20))
+            sent[0] += 1
+
+    with (
+        contextlib.closing(log_in(server)) as host,
+        far_end(flood) as target,
+        carried(host, target) as forward,
+        dial(forward) as client,
+    ):
+        client.recv(1)
+        before = psutil.Process().memory_info().rss
+        held_back(lambda: sent[0])
+        assert psutil.Process().memory_info().rss - before < 12 << 20  # a window and its copies
+        begin = time.monotonic()
+        forward.close()
+        assert time.monotonic() - begin < 0.2
 
 
 def test_many_stalled_readers_stay_within_the_budget_and_give_it_back(server: Sshd) -> None:
