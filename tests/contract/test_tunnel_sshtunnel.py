@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import queue
 import socket
 import socketserver
 import threading
@@ -90,22 +91,57 @@ def test_the_server_is_ours_and_takes_a_burst() -> None:
     listener = listen(0, lambda sock: None)
     (server,) = listener._server_list
     assert isinstance(server, _ThreadingForwardServer)
-    assert isinstance(server, socketserver.ThreadingMixIn)
     assert issubclass(_ThreadingForwardServer, _ForwardServer)
+    assert isinstance(server, socketserver.TCPServer)
     handler = server.RequestHandlerClass
     assert isinstance(handler, type)
     assert issubclass(handler, _ForwardHandler)
     assert server.request_queue_size == 1024
-    assert server.daemon_threads  # else exit waits for clients
     assert server.local_port == listener.local_bind_port
     listener.stop()
 
 
+def test_connections_are_handed_over_one_by_one_in_the_thread_that_accepts() -> None:
+    """`process_request` is called for each, and a thread for each is made there or nowhere."""
+    assert "self.process_request(request" in source(socketserver.BaseServer)
+    assert "Thread(" in source(socketserver.ThreadingMixIn.process_request)
+    assert "Thread(" not in source(socketserver.BaseServer)
+    threads: list[threading.Thread] = []
+
+    def take(sock: socket.socket) -> None:
+        threads.append(threading.current_thread())
+        sock.close()
+
+    listener = listen(0, take)
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", listener.local_bind_port)) as client:
+            assert client.recv(1) == b""
+    (accepting,) = set(threads)
+    assert len(threads) == 20
+    assert accepting.name == f"Srv-{listener.local_bind_port}"
+    assert accepting.daemon  # else exit waits for it
+    listener.stop()
+
+
+def test_a_connection_that_was_handed_over_is_closed_by_whoever_took_it_alone() -> None:
+    taken: queue.SimpleQueue[socket.socket] = queue.SimpleQueue()
+    listener = listen(0, taken.put)
+    with socket.create_connection(("127.0.0.1", listener.local_bind_port), timeout=5) as client:
+        with taken.get(timeout=5) as ours:
+            listener.stop()
+            ours.sendall(b"still open")
+            assert client.recv(10) == b"still open"
+        assert client.recv(1) == b""
+
+
 def test_the_local_side_does_not_wait_to_fill_packets() -> None:
     options: list[int] = []
-    listener = listen(
-        0, lambda sock: options.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-    )
+
+    def look(sock: socket.socket) -> None:
+        options.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        sock.close()
+
+    listener = listen(0, look)
     with socket.create_connection(("127.0.0.1", listener.local_bind_port)) as client:
         assert client.recv(1) == b""
     listener.stop()
@@ -130,21 +166,24 @@ def test_sshtunnel_logs_to_the_logger_it_was_given_and_prints_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_connection_that_fails_in_its_handler_prints_nothing(
-    capfd: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_connection_that_fails_in_its_handler_ends_alone_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str], closed: bool
 ) -> None:
-    failed = threading.Event()
+    met: list[socket.socket] = []
 
     def fail(sock: socket.socket) -> None:
-        sock.close()  # the library's own report would ask this socket for its name, and fail
-        failed.set()
+        met.append(sock)
+        if closed:
+            sock.close()  # the library's own report would ask this socket for its name, and fail
         raise RuntimeError("a handler's bug")
 
     listener = listen(0, fail)
-    with socket.create_connection(("127.0.0.1", listener.local_bind_port)) as client:
-        assert client.recv(1) == b""
-    assert failed.wait(5)
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", listener.local_bind_port), 5) as client:
+            assert client.recv(1) == b""
     listener.stop()
+    assert len(met) == 3
     assert capfd.readouterr() == ("", "")
 
 

@@ -1,4 +1,4 @@
-"""A client that comes while there is no connection to the host waits for the next one."""
+"""A client for whom there is no flow: it waits for the next connection, or is refused."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ from gpuws.plan.model import Target
 from gpuws.plan.ports import Flow, Sink
 from gpuws.tunnel.connection import OpenFlow
 from gpuws.tunnel.forward import Forward, open_forward
-from tests.support.far_end import answer_after_the_question, crowd_echo, far_end, short_folder
-from tests.support.near_end import WANTED, dial, eventually, local_host, read_all
+from tests.support.far_end import (
+    answer_after_the_question,
+    crowd_echo,
+    echo,
+    far_end,
+    short_folder,
+)
+from tests.support.local_host import LocalHost
+from tests.support.near_end import WANTED, carried, dial, eventually, local_host, read_all
 
 
 def gone(sink: Sink) -> Flow:
@@ -195,3 +202,40 @@ def test_close_ends_those_that_wait_at_once(no_flow: OpenFlow) -> None:
         assert [read_all(client) for client in clients] == [b""] * 20
         assert eventually(lambda: forward.stats().waiting == 0)
         assert (forward.stats().open, forward.stats().total) == (0, 20)
+
+
+def test_a_refused_flow_closes_that_connection_only_and_is_counted() -> None:
+    with (
+        short_folder() as empty,
+        local_host() as host,
+        carried(host, Target(str(empty / "s"))) as forward,
+    ):
+        assert _refused_once(forward).startswith(f"nothing answers at {empty / 's'} on the host")
+        _serves_again(forward, host)
+
+
+def test_a_flow_that_cannot_even_be_asked_for_is_refused_as_well() -> None:
+    def refuse(sink: Sink) -> Flow:
+        raise GpuwsError("forwarding-refused", "nothing listens there")
+
+    with waiting(refuse) as forward, local_host() as host:
+        assert _refused_once(forward) == "nothing listens there"
+        _serves_again(forward, host)
+
+
+def _refused_once(forward: Forward) -> str:
+    """What the forward says of it."""
+    with dial(forward) as client:
+        assert read_all(client) == b""
+    assert eventually(lambda: forward.stats().open == 0)
+    stats = forward.stats()
+    assert (stats.refused, stats.total) == (1, 1)
+    return stats.last_error
+
+
+def _serves_again(forward: Forward, host: LocalHost) -> None:
+    with far_end(echo) as target:
+        forward.retarget(partial(host.open_flow, target))  # the far end came back
+        with dial(forward) as client:
+            client.sendall(b"hi")
+            assert client.recv(2) == b"hi"

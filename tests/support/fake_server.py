@@ -61,7 +61,9 @@ class Rules:
     seen: list[str] = field(default_factory=list)  # every password and code that arrived
 
 
-class _Logins(paramiko.ServerInterface):
+class Logins(paramiko.ServerInterface):
+    """Lets in who keeps to the rules, or has the key."""
+
     def __init__(self, rules: Rules, user_key: bytes) -> None:
         self._rules = rules
         self._left = list(rules.needs)
@@ -112,8 +114,8 @@ class LoginServer:
         self.config = folder / "ssh_config"
         kind, blob, *_ = self.host_key.with_suffix(".pub").read_text().split()
         self.known_hosts.write_text(f"[127.0.0.1]:{port} {kind} {blob}\n")
-        self._key = paramiko.Ed25519Key.from_private_key_file(str(self.host_key))
-        self._user = paramiko.Ed25519Key.from_private_key_file(str(self.user_key)).asbytes()
+        self.key = paramiko.Ed25519Key.from_private_key_file(str(self.host_key))
+        self.user = paramiko.Ed25519Key.from_private_key_file(str(self.user_key)).asbytes()
 
     def write_config(self, *lines: str) -> None:
         own = [
@@ -132,9 +134,9 @@ class LoginServer:
 
     def serve(self, sock: socket.socket) -> None:
         transport = paramiko.Transport(sock)
-        transport.add_server_key(self._key)
+        transport.add_server_key(self.key)
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-            transport.start_server(server=_Logins(self.rules, self._user))
+            transport.start_server(server=Logins(self.rules, self.user))
 
 
 @contextlib.contextmanager

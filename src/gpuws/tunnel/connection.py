@@ -67,7 +67,6 @@ class Connection:
     def refuse(self, error: GpuwsError) -> None:
         """The client sees its connection closed at once, as with ``ssh -L``."""
         self.refusal = error
-        self._flow = None
         self.finish()
 
     def finish(self, *, reset: bool = False) -> None:
@@ -166,7 +165,7 @@ class Connection:
         if self._opened:
             self.finish(reset=True)
             return
-        self._flow = None
+        self._leave()
         self.lost = True
         self._over(self)
 
