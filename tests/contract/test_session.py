@@ -230,6 +230,25 @@ def test_settings_that_would_open_the_server_are_put_aside_and_named(live: Live)
     assert "delete_to_trash" not in named
 
 
+def test_the_start_file_puts_off_a_grammar_that_still_judges_when_it_is_asked(live: Live) -> None:
+    """It relies on names of jsonschema, rfc3987_syntax and jupyterlab.labapp, as they are now."""
+    code = """
+import sys
+file, = sys.argv[1:]
+scope = {"__name__": "start", "__file__": file}
+exec(compile(open(file).read(), file, "exec"), scope)
+scope["put_off"]("rfc3987_syntax", "is_valid_syntax")
+import jupyterlab.labapp, jupyter_events, jsonschema
+print("lark" in sys.modules, callable(jupyterlab.labapp.main))
+check = jsonschema.FormatChecker(formats=["iri"]).conforms
+print(check("http://a.example/b", "iri"), check("not an iri", "iri"), "lark" in sys.modules)
+"""
+    start = live.lab.folder / "jupyter/config/jupyterlab"
+    command = [f"{live.lab.prefix}/bin/python", "-c", code, str(start)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.stdout.splitlines() == ["False True", "True False True"], done.stderr
+
+
 def test_the_users_kernels_stay_and_the_default_one_is_the_environment(live: Live) -> None:
     specs = live.json("GET", "api/kernelspecs")
     assert specs["default"] == "python3"

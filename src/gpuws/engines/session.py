@@ -201,7 +201,7 @@ def crashed(workspace: Workspace, log: list[str], token: Secret) -> GpuwsError:
     text = "\n".join(log[-_TAIL:])
     if token:
         text = text.replace(token.reveal(), "•••")
-    if "No module named jupyterlab" in text:
+    if re.search(r"No module named '?jupyterlab\b", text):
         return GpuwsError(
             "jupyter-missing",
             f"the environment {workspace.get('prefix')} has no JupyterLab",
