@@ -11,16 +11,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from gpuws.engines.engine import TMUX
-from gpuws.engines.session import stop
-from gpuws.host.probing import probe_script
-from gpuws.plan.ports import Script
 from tests.support import sessions
 from tests.support.local_host import LocalHost
 
 from bench import _figures, _lab
 from bench._figures import Goal
 from bench.up import by_hand, end_by_hand
+from gpuws.engines.engine import TMUX
+from gpuws.engines.session import stop
+from gpuws.host.probing import probe_script
+from gpuws.plan.ports import Script
 
 _EMPTY = Script("empty.sh", ":")
 _PATIENCE = 60.0  # seconds
@@ -36,7 +36,9 @@ def main() -> None:
         bench.end_keepers()
         _figures.heading("The host's part of up", count)
         print("Each script is sent as gpuws sends it, over a login of its own at 0 ms. The clock")
-        print("stops when its answer is there and Jupyter says 200 on its own socket. CPU: Jupyter's")
+        print(
+            "stops when its answer is there and Jupyter says 200 on its own socket. CPU: Jupyter's"
+        )
         print("process and what it has waited for, at that moment.\n")
         _figures.commands(_commands(bench, prefix), bench.short)
         cpu: dict[str, list[float]] = defaultdict(list)
@@ -68,9 +70,7 @@ def _sides(
     def session() -> float:
         begin = time.perf_counter()
         lab.start()
-        seconds = _until_200(
-            lab.run / "jupyter.sock", sessions.BASE_URL, lab.token.reveal(), begin
-        )
+        seconds = _until_200(lab.run / "jupyter.sock", sessions.BASE_URL, lab.token.reveal(), begin)
         cpu["session"].append(_cpu_of(lab.service()))
         stop(host, root=lab.root, name=lab.name)
         return seconds
