@@ -41,7 +41,7 @@ __all__ = [
 
 _STAGE = "session"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PATIENCE = 330  # looks of start.sh, about 30 a second
+_PATIENCE = 10  # seconds that start.sh waits
 _POLL = 0.5  # seconds
 _TAIL = 30  # lines of the log that a crash is told with
 
