@@ -16,6 +16,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("help",),
     ("attach",),
     ("up",),
+    ("session",),
     ("keeper",),
     ("tunnel",),
     ("tunnel", "--delay", "0.05"),

@@ -29,7 +29,7 @@ def main() -> None:
         _figures.commands(
             {
                 "gpuws": _up(bench, "HOST", "PORT"),
-                "by hand, first": _start_by_hand(bench, "HOST", prefix),
+                "by hand, first": by_hand(bench, "HOST", prefix),
                 "by hand, then": _forward_by_hand(bench, "HOST", "PORT"),
             },
             bench.short,
@@ -51,7 +51,7 @@ def down(bench: _lab.Bench, host: str) -> None:
     bench.end_keepers()
 
 
-def _start_by_hand(bench: _lab.Bench, host: str, prefix: str) -> list[str]:
+def by_hand(bench: _lab.Bench, host: str, prefix: str) -> list[str]:
     """tmux on a socket of its own and Jupyter on a Unix socket, with the options gpuws gives."""
     home = bench.made.home
     jupyter = [
@@ -88,7 +88,7 @@ def _sides(
         (bench.made.home / "hand").mkdir(exist_ok=True)
         port = free_port()
         begin = time.perf_counter()
-        bench.run(_start_by_hand(bench, host, prefix))
+        bench.run(by_hand(bench, host, prefix))
         process = subprocess.Popen(
             _forward_by_hand(bench, host, str(port)),
             stdin=subprocess.DEVNULL,
@@ -99,12 +99,12 @@ def _sides(
         finally:
             process.terminate()
             process.wait(10)
-            _end_by_hand(bench)
+            end_by_hand(bench)
 
     return {f"up {host}": ours, f"hand {host}": hand}
 
 
-def _end_by_hand(bench: _lab.Bench) -> None:
+def end_by_hand(bench: _lab.Bench) -> None:
     subprocess.run(["tmux", "-S", f"{bench.made.home}/hand.tmux", "kill-server"], check=True)
     left = bench.made.home / "hand.sock"
     deadline = time.monotonic() + 10

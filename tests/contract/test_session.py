@@ -241,6 +241,25 @@ def test_settings_that_would_open_the_server_are_put_aside_and_named(live: Live)
     assert "delete_to_trash" not in named
 
 
+def test_the_start_file_puts_off_a_grammar_that_still_judges_when_it_is_asked(live: Live) -> None:
+    """It relies on names of jsonschema, rfc3987_syntax and jupyterlab.labapp, as they are now."""
+    code = """
+import sys
+file, = sys.argv[1:]
+scope = {"__name__": "start", "__file__": file}
+exec(compile(open(file).read(), file, "exec"), scope)
+scope["put_off"]("rfc3987_syntax", "is_valid_syntax")
+import jupyterlab.labapp, jupyter_events, jsonschema
+print("lark" in sys.modules, callable(jupyterlab.labapp.main))
+check = jsonschema.FormatChecker(formats=["iri"]).conforms
+print(check("http://a.example/b", "iri"), check("not an iri", "iri"), "lark" in sys.modules)
+"""
+    start = live.lab.folder / "jupyter/config/jupyterlab"
+    command = [f"{live.lab.prefix}/bin/python", "-c", code, str(start)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.stdout.splitlines() == ["False True", "True False True"], done.stderr
+
+
 def test_the_users_kernels_stay_and_the_default_one_is_the_environment(live: Live) -> None:
     specs = live.json("GET", "api/kernelspecs")
     assert specs["default"] == "python3"
@@ -433,6 +452,78 @@ def test_start_is_one_call_and_the_workspace_tells_where_it_answers(lab: Lab) ->
     assert abs(workspace.since - time.time()) < 60
 
 
+def beside(folder: Path, **scripts: str) -> str:
+    """A PATH with these scripts in front of this machine's programs."""
+    folder.mkdir()
+    for name, text in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+@pytest.fixture
+def told(lab: Lab, short_tmp: Path) -> Lab:
+    """What would end the wait of `start`, if nobody told it, takes 15 s here instead of one."""
+    longer = f'shift; exec {shutil.which("timeout")} 15 "$@"'
+    path = beside(short_tmp / "bin", timeout=longer)
+    lab.host = LocalHost(lab.home, env={"SHELL": "/bin/sh", "PATH": path})
+    return lab
+
+
+def test_start_goes_on_as_soon_as_the_supervisor_tells_of_an_answer(told: Lab) -> None:
+    begin = time.monotonic()
+    assert told.start().state == "running"
+    assert time.monotonic() - begin < 10
+    assert not (told.run / "told").exists()
+
+
+def test_start_goes_on_as_soon_as_the_supervisor_tells_of_the_end(told: Lab) -> None:
+    shutil.rmtree(told.prefix)
+    stand_in(Path(told.prefix), before="sleep 0.5; exit 3")
+    begin = time.monotonic()
+    with pytest.raises(GpuwsError, match="ended as it started"):
+        told.start()
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("broken", ["mkfifo", "timeout"])
+def test_where_it_cannot_be_told_it_looks(lab: Lab, short_tmp: Path, broken: str) -> None:
+    shutil.rmtree(lab.prefix)
+    stand_in(Path(lab.prefix), before="sleep 1")
+    path = beside(short_tmp / "bin", **{broken: "echo usage >&2; exit 1"})
+    lab.host = LocalHost(lab.home, env={"SHELL": "/bin/sh", "PATH": path})
+    assert lab.start().state == "running"
+    assert lab.host.calls == 1
+
+
+def test_a_supervisor_that_is_killed_before_anything_answers_is_noticed(lab: Lab) -> None:
+    shutil.rmtree(lab.prefix)
+    stand_in(Path(lab.prefix), before="kill -9 $PPID; exit 3")
+    begin = time.monotonic()
+    with pytest.raises(GpuwsError) as caught:
+        lab.start()
+    assert caught.value.code == "jupyter-crashed"
+    assert time.monotonic() - begin < 8
+    until(lambda: carrying(lab.instance) == [])
+
+
+def test_folders_that_others_could_read_are_closed_at_the_next_start(plain: Lab) -> None:
+    plain.start()
+    stop(plain.host, root=plain.root, name="demo")
+    plain.folder.chmod(0o755)
+    plain.start()
+    assert stat.S_IMODE(plain.folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_cannot_be_made_is_named(plain: Lab) -> None:
+    plain.folder.mkdir(parents=True, mode=0o700)
+    Path(plain.root).chmod(0o700)
+    (plain.folder / "jupyter").write_text("a file")
+    with pytest.raises(GpuwsError, match=f"{plain.folder}/jupyter$") as caught:
+        plain.start()
+    assert caught.value.code == "no-root-folder"
+
+
 def test_the_service_hears_ctrl_c_whatever_started_it(lab: Lab) -> None:
     lab.start()
     assert not deaf(lab.service())
@@ -621,7 +712,7 @@ def test_an_environment_that_is_gone_is_named_before_anything_is_made(short_tmp:
 
 
 def test_a_slow_start_shows_its_log_and_is_waited_for(short_tmp: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("gpuws.engines.session._PATIENCE", 5)
+    monkeypatch.setattr("gpuws.engines.session._PATIENCE", 1)
     prefix = stand_in(short_tmp / "env", before="echo loading modules; sleep 2")
     lab = Lab(short_tmp, LocalHost(short_tmp), str(prefix), SETSID)
     assert lab.start().state == "running"
@@ -630,7 +721,7 @@ def test_a_slow_start_shows_its_log_and_is_waited_for(short_tmp: Path, monkeypat
 
 
 def test_a_start_that_takes_too_long_goes_on_and_says_so(short_tmp: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("gpuws.engines.session._PATIENCE", 2)
+    monkeypatch.setattr("gpuws.engines.session._PATIENCE", 1)
     prefix = stand_in(short_tmp / "env", before="sleep 60")
     lab = Lab(short_tmp, LocalHost(short_tmp), str(prefix), SETSID)
     with pytest.raises(GpuwsError) as caught:

@@ -153,7 +153,7 @@ def stand_in(prefix: Path, *, before: str = "") -> Path:
     server.write_text(_SERVER)
     python = prefix / "bin" / "python"
     python.write_text(
-        f'#!/bin/sh\n[ "$1" = -m ] || exec {sys.executable} "$@"\n{before}\n'
+        f'#!/bin/sh\ncase $1 in */jupyterlab) ;; *) exec {sys.executable} "$@" ;; esac\n{before}\n'
         f'exec {sys.executable} "{server}" "$@"\n'
     )
     python.chmod(0o755)

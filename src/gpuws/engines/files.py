@@ -45,8 +45,8 @@ def plan_files(
     own = ["workspace.json", "token", "env.sh", "prologue.sh", "launch.sh", "lock.1", "pid"]
     own += ["endpoint", "jupyter.log", *(path for path, _, _ in host_scripts())]
     if jupyter:
-        own += ["service", "jupyter/config/jupyter_server_config.py"]
-        own += ["jupyter/config/jupyter_lab_config.py", "jupyter/runtime/"]
+        own += ["service", "jupyter/config/jupyterlab", "jupyter/runtime/"]
+        own += [f"jupyter/config/jupyter_{part}_config.py" for part in ("server", "lab")]
         own += ["jupyter/data/kernels/python3/kernel.json"]
     sockets = ["workspace", *(("jupyter.sock",) if jupyter else ())]
     sockets += ["tmux.sock", "tmux.pid"] if engine == "tmux" else [f"{unit}.pid"]

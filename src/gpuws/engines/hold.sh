@@ -7,9 +7,11 @@
 # hold FOLDER: wait for the lock and take it, or refuse.
 hold() {
   h_round=0
-  h_mine="$(look_process "$$") $(uname -n)"
+  [ -n "${look_node:-}" ] || look_here
+  h_mine="$(look_process "$$") $look_node"
   while [ "$h_round" -lt 600 ]; do
     hold_newest "$1"
+    hold_owner "$1"
     if hold_lives "$1"; then
       h_round=$((h_round + 1))
       sleep 0.05 2>/dev/null || { sleep 1 && h_round=$((h_round + 19)); }
@@ -31,14 +33,19 @@ hold() {
   die locked "another gpuws changes $1 now (${h_owner:-unknown})" "wait a moment, then run it again"
 }
 
-# hold_newest FOLDER: sets h_number and h_owner.
+# hold_newest FOLDER: sets h_number.
 hold_newest() {
-  h_number=0 h_owner=''
+  h_number=0
   for h_link in "$1"/lock.*; do
     [ -L "$h_link" ] || continue
     case ${h_link##*.} in '' | *[!0-9]*) continue ;; esac
     [ "${h_link##*.}" -le "$h_number" ] || h_number=${h_link##*.}
   done
+}
+
+# hold_owner FOLDER: sets h_owner to the newest one's record.
+hold_owner() {
+  h_owner=''
   [ "$h_number" -eq 0 ] || h_owner=$(
     # shellcheck disable=SC2012 # where there is no readlink
     readlink "$1/lock.$h_number" 2>/dev/null || ls -ld "$1/lock.$h_number" | sed 's/^.* -> //'
@@ -48,7 +55,7 @@ hold_newest() {
 # hold_lives FOLDER: of another node's owner only the lock's age can be seen.
 hold_lives() {
   [ "$h_number" -gt 0 ] && [ "$h_owner" != "$h_mine" ] || return 1
-  if [ "${h_owner##* }" != "$(uname -n)" ]; then
+  if [ "${h_owner##* }" != "$look_node" ]; then
     [ -n "$(find "$1/lock.$h_number" -mmin -2 2>/dev/null)" ]
     return
   fi

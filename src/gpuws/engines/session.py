@@ -42,7 +42,7 @@ __all__ = [
 
 _STAGE = "session"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PATIENCE = 330  # looks of start.sh, about 30 a second
+_PATIENCE = 10  # seconds that start.sh waits
 _POLL = 0.5  # seconds
 _TAIL = 30  # lines of the log that a crash is told with
 
@@ -202,7 +202,7 @@ def crashed(workspace: Workspace, log: list[str], token: Secret) -> GpuwsError:
     text = "\n".join(log[-_TAIL:])
     if token:
         text = text.replace(token.reveal(), "•••")
-    if "No module named jupyterlab" in text:
+    if re.search(r"No module named '?jupyterlab\b", text):
         return GpuwsError(
             "jupyter-missing",
             f"the environment {workspace.get('prefix')} has no JupyterLab",

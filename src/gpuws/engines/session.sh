@@ -25,6 +25,7 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 
 # watch: say where the service answers, then keep its log small. Ends with the session.
 watch() {
+  looks=0
   until answers; do doze; done
   while look_alive "$folder/pid"; do
     sleep 5
@@ -35,9 +36,13 @@ watch() {
   done
 }
 
+# doze: between two looks; what has not come within some seconds is looked for less often.
 doze() {
-  look_alive "$folder/pid" || exit 0
-  sleep 0.05 2>/dev/null || sleep 1
+  kill -0 "$$" 2>/dev/null || exit 0 # the supervisor's number, in this subshell too
+  looks=$((looks + 1))
+  pause=0.02
+  [ "$looks" -lt 200 ] || pause=0.2
+  sleep "$pause" 2>/dev/null || sleep 1
 }
 
 # answers: the service has written its own run file, which it does when it listens.
@@ -54,7 +59,15 @@ answers() {
   listens "$port" && endpoint "tcp:$port"
 }
 
-endpoint() { write "$folder/endpoint" 600 "$1 $(date +%s)$NL"; }
+endpoint() {
+  write "$folder/endpoint" 600 "$1 $(date +%s)$NL"
+  tell_starter
+}
+
+# tell_starter: start.sh waits at this pipe. Open both ways: it may have given up waiting.
+tell_starter() {
+  [ ! -p "$gpuws_run/told" ] || echo 1<>"$gpuws_run/told"
+}
 
 # listens PORT: it is this user who listens there on loopback, not somebody who was quicker.
 listens() {
@@ -94,6 +107,7 @@ ended() {
   [ "$1" -ne 0 ] && [ "$asked" = 0 ] || state=stopped
   rm -f "$folder/endpoint"
   write "$folder/exit" 600 "$state $1 $(date +%s)$NL"
+  tell_starter
   exit 0
 }
 

@@ -2,20 +2,17 @@
 # start.sh ROOT NAME RUN UNIT DIR PREFIX KEYS PATIENCE SCRIPT [PATH MODE TEXT]...
 # Makes the workspace's folder, starts the session, waits until it answers or has ended.
 #   KEYS      settings of the user's own Jupyter files to look for, as "a|b|c"
-#   PATIENCE  how often to look, about 30 times a second
+#   PATIENCE  seconds to wait
 #   SCRIPT    the supervisor's file, relative to the workspace's folder
 # Answers: state started|kept, overridden FILE: KEY, log LINE (when it crashed), the workspace line.
 
 make_folders() {
   root_folder "$root"
-  private_folder "$root/workspaces"
-  private_folder "$folder"
-  for each in bin jupyter jupyter/config jupyter/data jupyter/data/kernels \
-    jupyter/data/kernels/python3 jupyter/runtime; do
-    private_folder "$folder/$each"
-  done
-  private_folder "${run%/*}"
-  private_folder "$run"
+  jupyter=$folder/jupyter
+  private_folders "$root/workspaces" "$folder" "$folder/bin" "$jupyter" "$jupyter/config" \
+    "$jupyter/data" "$jupyter/data/kernels" "$jupyter/data/kernels/python3" "$jupyter/runtime" \
+    "${run%/*}"
+  private_folders "$run"
   write "$run/workspace" 600 "$folder$NL"
   [ -d "$dir" ] || mkdir -p -- "$dir" 2>/dev/null ||
     die no-root-folder "cannot make the project's folder $dir" "name another one with --dir"
@@ -30,10 +27,10 @@ remember_root() {
 }
 
 # refuse_elsewhere: a folder on a file server is seen by several nodes, a session lives on one.
+# shellcheck disable=SC2154 # look_*: look.sh
 refuse_elsewhere() {
-  # shellcheck disable=SC2154 # look.sh
   node=$(look_value node "$look_json")
-  [ "${look_state:-}" = running ] && [ "$node" != "$(uname -n)" ] || return 0
+  [ "${look_state:-}" = running ] && [ "$node" != "$look_node" ] || return 0
   die locked "the workspace runs on the node $node" "connect to $node, or \`gpuws down\` there first"
 }
 
@@ -47,8 +44,8 @@ clean_up() {
     kill -s "$each" "${number%% *}" 2>/dev/null || :
     sleep 0.3 2>/dev/null || sleep 1
   done
-  rm -f "$folder/pid" "$folder/service" "$folder/endpoint" "$folder/exit" "$run/jupyter.sock"
-  rm -f "$folder"/bin/*.sh "$folder"/bin/*.bash "$folder"/jupyter/runtime/*
+  rm -f "$folder/pid" "$folder/service" "$folder/endpoint" "$folder/exit" "$run/jupyter.sock" \
+    "$run/told" "$folder"/bin/*.sh "$folder"/bin/*.bash "$folder"/jupyter/runtime/*
 }
 
 # link_environment: envs/NAME shows the environment in use, when it is one of ours.
@@ -78,16 +75,39 @@ name_overridden() {
   done
 }
 
-# wait_for_it PATIENCE: until the service answers or the session has ended.
+# wait_for_it SECONDS: until the service answers or the session has ended. session.sh writes a line
+# into the pipe when it has written one of the two files, so nothing is lost between a look and the
+# opening. The pipe is open both ways: nobody waits for the other one to open it.
 wait_for_it() {
-  round=0
-  while [ "$round" -lt "$1" ]; do
-    if [ -f "$folder/endpoint" ] || [ -f "$folder/exit" ]; then return 0; fi
-    round=$((round + 1))
-    [ $((round % 30)) -ne 0 ] || engine_alive "$run" "$unit" || return 0
+  # by timeout: that of an old busybox has other options
+  if timeout 1 mkfifo "$run/told" 2>/dev/null; then
+    wait_seconds "$1" hear <>"$run/told"
+  else
+    wait_seconds "$1" look_often
+  fi
+}
+
+# wait_seconds SECONDS FUNCTION: FUNCTION takes one at most.
+wait_seconds() {
+  second=0
+  while [ "$second" -lt "$1" ] && ! settled; do
+    "$2"
+    second=$((second + 1))
+    settled || engine_alive "$run" "$unit" || return 0
+  done
+}
+
+settled() { [ -f "$folder/endpoint" ] || [ -f "$folder/exit" ]; }
+
+hear() { timeout 1 head -n 1 >/dev/null || :; }
+
+look_often() {
+  look=0
+  while [ "$look" -lt 30 ] && ! settled; do
+    look=$((look + 1))
     sleep 0.03 2>/dev/null || {
       sleep 1
-      round=$((round + 30))
+      return 0
     }
   done
 }
@@ -140,7 +160,7 @@ main() {
   say state started
   wait_for_it "$patience"
   tell
-  rm -f "$folder/starter"
+  rm -f "$folder/starter" "$run/told"
 }
 
 main "$@" </dev/null

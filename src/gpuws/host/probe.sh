@@ -28,12 +28,12 @@ main() {
   home=${HOME:-/}
   tokens=${4:-}
   choose_root "$1"
-  tell_host
   # Short answers share a pipe: lines below 4096 bytes are not torn apart. Workspaces may be longer.
   {
     part gpus tell_gpus
     part tools tell_tools "$2" "$3"
     part home tell_home
+    tell_host # while the parts run
   } | {
     left=1
     if part root tell_root | rest "$PATIENCE"; then left=$PATIENCE; fi

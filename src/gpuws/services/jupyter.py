@@ -39,6 +39,57 @@ def _has_old_name(place):
 # written only where the user has such a name.
 if any(_has_old_name(_place) for _place in _places()[1:]):"""
 
+_START = '''\
+"""Made by gpuws at every start: JupyterLab, without the work that nobody has asked for yet."""
+import os
+import sys
+from importlib.util import find_spec, module_from_spec
+from threading import RLock
+
+
+def put_off(name, function):
+    """Import the module ``name`` when ``function``, or anything else of it, is used."""
+    spec = find_spec(name)
+    if spec is None:
+        return
+    module, lock = module_from_spec(spec), RLock()
+
+    def load():
+        with lock:
+            if vars(module).pop("__getattr__", None):
+                spec.loader.exec_module(module)
+
+    def first(*given):
+        load()
+        return getattr(module, function)(*given)
+
+    def other(wanted):
+        load()
+        return getattr(module, wanted)
+
+    vars(module).update({function: first, "__getattr__": other})
+    sys.modules[name] = module
+
+
+def main():
+    # jsonschema wants this grammar's parser for the format "iri", which no schema of Jupyter's has;
+    # to make it takes longer than everything else at the start.
+    put_off("rfc3987_syntax", "is_valid_syntax")
+    # As it is imported, JupyterLab asks Node for settings that only `jupyter lab build` needs, and
+    # then asks again: so no Node is found until it is imported.
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.path.dirname(os.path.abspath(__file__))
+    try:
+        from jupyterlab.labapp import main as lab
+    finally:
+        os.environ["PATH"] = path
+    sys.exit(lab())
+
+
+if __name__ == "__main__":
+    main()
+'''
+
 
 def launch(
     *,
@@ -63,7 +114,7 @@ def launch(
     settings = _settings(socket, dir, base_url, instance, f"{workspace_folder}/token")
     return Launch(
         argv=(
-            *(f"{prefix}/bin/python", "-m", "jupyterlab"),
+            *(f"{prefix}/bin/python", f"{own}/config/jupyterlab"),
             *where,
             *("--no-browser", "--allow-root"),
             f"--ServerApp.base_url={base_url}",
@@ -81,13 +132,14 @@ def launch(
             *("JUPYTER_PREFER_ENV_PATH", "JUPYTER_NO_CONFIG", "JUPYTER_ALLOW_INSECURE_WRITES"),
         ),
         files=(
+            RemoteFile("jupyter/config/jupyterlab", _START),
             RemoteFile("jupyter/config/jupyter_server_config.py", settings),
             # Settings that LabApp brings come after the command line, so it needs ours as well.
             RemoteFile("jupyter/config/jupyter_lab_config.py", settings),
             RemoteFile("jupyter/data/kernels/python3/kernel.json", _kernel(prefix)),
         ),
-        # `python -m` and Jupyter before 5.9 look for modules and settings in the current folder; a
-        # cloned project must not bring either.
+        # Jupyter before 5.9 looks for settings in the current folder, and so may extensions for
+        # modules; a cloned project must not bring either.
         cwd=f"{own}/config",
         overrides=OPENING_SETTINGS,
     )

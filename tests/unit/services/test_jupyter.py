@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -142,3 +144,85 @@ def test_every_setting_that_we_write_is_one_that_is_named_to_the_user() -> None:
     lines = [line.strip() for line in made.splitlines() if line.strip().startswith("c.")]
     ours = {line.split(" = ")[0].rpartition(".")[2] for line in lines}
     assert ours - {"open_browser", "allow_root"} <= set(jupyter.OPENING_SETTINGS)
+
+
+# --- what the launch runs -------------------------------------------------------------------------
+
+GRAMMAR = "print('made')\ndef is_valid_syntax(term, text): return [term, text]\nother = 7\n"
+
+
+def started(folder: Path, lab: str, grammar: str | None = GRAMMAR) -> list[str]:
+    """What our start file prints with a jupyterlab of these lines beside it, where a `node` is."""
+    (folder / "jupyterlab").mkdir()
+    (folder / "jupyterlab/__init__.py").touch()
+    (folder / "jupyterlab/labapp.py").write_text(lab)
+    if grammar is not None:
+        (folder / "rfc3987_syntax").mkdir()
+        (folder / "rfc3987_syntax/__init__.py").write_text(grammar)
+    (folder / "bin").mkdir()
+    (folder / "bin/node").touch(mode=0o755)
+    (folder / "config").mkdir()
+    start = folder / "config/jupyterlab"
+    start.write_text(file(launch(), "config/jupyterlab"))
+    env = {**os.environ, "PYTHONPATH": str(folder), "PATH": str(folder / "bin")}
+    done = subprocess.run(
+        [sys.executable, start, "--a", "b c"], env=env, capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 4, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_launch_runs_our_start_file_and_the_environments_jupyterlab_ends_it(
+    tmp_path: Path,
+) -> None:
+    assert launch().argv[:2] == ("/opt/env/bin/python", f"{FOLDER}/jupyter/config/jupyterlab")
+    lab = "import sys\ndef main(): print(sys.argv[1:]); return 4\n"
+    assert started(tmp_path, lab, grammar=None) == ["['--a', 'b c']"]
+
+
+@pytest.mark.parametrize(
+    ("used", "told"),
+    [
+        ("is_valid_syntax('iri', 'x')", "['iri', 'x']"),
+        ("rfc3987_syntax.other", "7"),
+        ("rfc3987_syntax.is_valid_syntax('iri', 'y')", "['iri', 'y']"),
+    ],
+)
+def test_a_grammar_that_nobody_uses_is_not_made_and_one_that_is_used_is_made_once(
+    tmp_path: Path, used: str, told: str
+) -> None:
+    lab = f"""
+import rfc3987_syntax
+from rfc3987_syntax import is_valid_syntax
+def main():
+    print("started")
+    print({used})
+    print({used})
+    return 4
+"""
+    assert started(tmp_path, lab) == ["started", "made", told, told]
+
+
+def test_no_node_is_found_while_jupyterlab_is_imported_and_it_is_again_afterwards(
+    tmp_path: Path,
+) -> None:
+    lab = """
+import shutil
+print(shutil.which("node"))
+def main():
+    print(shutil.which("node"))
+    return 4
+"""
+    assert started(tmp_path, lab) == ["None", f"{tmp_path}/bin/node"]
+
+
+def test_a_grammar_that_is_missing_stays_missing(tmp_path: Path) -> None:
+    lab = """
+def main():
+    try:
+        import rfc3987_syntax
+    except ImportError as error:
+        print(error.name)
+    return 4
+"""
+    assert started(tmp_path, lab, grammar=None) == ["rfc3987_syntax"]

@@ -9,16 +9,16 @@ tell_tools() {
   [ -z "$1" ] || ask_prologue "$1"
   # first what takes longest: the interpreters run while the rest is looked for
   tell_pythons
-  tell_tmux
+  tell_tmux &
   for each in tar curl wget bzip2 unzip setsid timeout git flock; do
     ! find_tool "$each" || say tool "$each	$found"
   done
   ! find_tool sbatch || say slurm yes
+  tell_settings &
   tell_conda
   find_tool uv || find_in "$home/.local/bin" uv || find_in "$home/.cargo/bin" uv ||
     find_in "$root/tools/bin" uv || found=
   [ -z "$found" ] || say tool "uv	$found"
-  tell_settings
   wait
 }
 
