@@ -12,9 +12,10 @@ from gpuws import asking
 from gpuws.errors import GpuwsError
 from gpuws.keeper.codec import decode
 from gpuws.options import Options
+from gpuws.plan.healing import words
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
 from gpuws.projects import Person
-from gpuws.records import Record, Records
+from gpuws.records import Records
 
 _IDLE = 300  # seconds without activity that are worth a word
 _PATIENCE = 2.5  # seconds for a host that does not answer, unless --timeout says otherwise
@@ -46,6 +47,7 @@ def _reaches(hosts: Sequence[str], options: Options, person: Person) -> list[Rea
 
 def _one(reach: Reach, options: Options) -> HostStatus:
     from gpuws import view
+    from gpuws.journeys.status import last_known
     from gpuws.report import Plain
 
     patient = replace(reach, timeout=options.timeout or _PATIENCE)
@@ -55,27 +57,7 @@ def _one(reach: Reach, options: Options) -> HostStatus:
     except GpuwsError as error:
         if error.code == "usage":
             raise
-        return _last_known(reach.host, error)
-
-
-def _last_known(host: str, error: GpuwsError) -> HostStatus:
-    known = Records().of(host)
-    newest = max((record.seen for record in known), default=0.0)
-    age = round(time.time() - newest, 1) if newest else None
-    return HostStatus(
-        host, False, error.message, workspaces=tuple(map(_remembered, known)), known_s=age
-    )
-
-
-def _remembered(record: Record) -> dict[str, Any]:
-    return {
-        "name": record.name,
-        "state": record.state,
-        "since": 0,
-        "environment": {"hash": record.environment},
-        "idle_s": None,
-        "tunnel": None,
-    }
+        return last_known(reach.host, error, Records(), time.time())
 
 
 def data(found: HostStatus) -> dict[str, Any]:
@@ -108,7 +90,7 @@ def _headline(host: HostStatus) -> str:
 
 
 def _workspace(each: dict[str, Any]) -> list[str]:
-    tunnel = f"tunnel on 127.0.0.1:{each['tunnel']}" if each["tunnel"] else "no tunnel from here"
+    tunnel = f"tunnel {words(each['tunnel'])}" if each["tunnel"] else "no tunnel from here"
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(each["since"])) if each["since"] else ""
     owner = each.get("owner") or {}
     whose = f"{owner.get('person')}@{owner.get('laptop')}" if owner else ""

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuws.host.sanitise import sanitise
+from gpuws.plan.healing import words
 from gpuws.report import STAGES, Plain, encodable, facts_of
 
 
@@ -110,7 +111,8 @@ class Live(Plain):
             table.add_row(label, Text(sanitise(value), overflow="fold"))
         for card in health.get("gpus", ()):
             table.add_row("GPU", Text(card_text(card)))
-        table.add_row("tunnel", Text(health_text(health)))
+        tunnel = words(health) if health.get("state") else "open"
+        table.add_row("tunnel", Text(sanitise(tunnel), overflow="fold"))
         keys = Text("o open · c copy the URL · q leave (Jupyter goes on)", style="dim")
         lines: list[RenderableType] = [table, Text(""), Text(encodable(keys.plain, sys.stderr))]
         if said:
@@ -125,15 +127,3 @@ def card_text(card: dict[str, Any]) -> str:
     users = f", used by {', '.join(card['users'])}" if card["users"] else ""
     memory = f"{card['memory_used']}/{card['memory_total']} MiB"
     return sanitise(f"{card['index']} {card['name']}  {memory}, {use}{users}")
-
-
-def health_text(health: dict[str, Any]) -> str:
-    if not health:
-        return "open"
-    if health.get("lost"):
-        return "lost"
-    moved = (health["bytes_in"] + health["bytes_out"]) / 1e6
-    return (
-        f"open on 127.0.0.1:{health['local_port']}, last heard {health['heard_s']:.0f} s ago, "
-        f"{health['connections']} connections, {moved:.1f} MB"
-    )

@@ -15,6 +15,7 @@ from gpuws.keeper import client
 from gpuws.keeper import wire as wires
 from gpuws.keeper.client import Starting, Talk
 from gpuws.options import Options
+from gpuws.plan.healing import words
 from gpuws.plan.model import Secret
 from gpuws.plan.requests import Caller, Reach, Request, WorkspaceRequest
 from gpuws.report import Plain, facts_of
@@ -105,7 +106,7 @@ def interrupted(verb: str, reach: Reach) -> GpuwsError:
 def _stay(
     talk: Talk, result: dict[str, Any], request: Request, person: Plain, *, browser: bool
 ) -> None:
-    """The foreground: health, keys, until q, Ctrl-C or the end of the connection."""
+    """The foreground: health, keys, until q or Ctrl-C; a lost connection is waited for."""
     from gpuws.panel import Live
 
     keys = _Keys() if isinstance(person, Live) else None
@@ -115,6 +116,7 @@ def _stay(
             person.talk(f"{label:12}{value}")
         person.talk("the tunnel stays open until Ctrl-C")
     health: dict[str, Any] = {}
+    state = "open"
     try:
         while not health.get("lost"):
             if keys is not None and isinstance(person, Live):
@@ -122,21 +124,27 @@ def _stay(
                 pressed = keys.pressed()
                 if pressed == "q":
                     return
-                said = _act(pressed, request, result) or said
+                said = _act(pressed, request, result, state) or said
             health = talk.health(0.1 if keys else 1.0) or health
+            if health.get("state", state) != state:
+                state = health["state"]
+                if keys is None:
+                    person.talk(f"tunnel: {words(health)}")
     finally:
         if keys:
             keys.close()
-    host = result["workspace"]
+    place = result["workspace"]
     raise GpuwsError(
         "connection-lost",
-        f"the connection to {result['host']} is gone; Jupyter goes on there",
-        hint=f"`gpuws attach {host}` opens the way again",
+        f"the tunnel to {place} was closed by another command",
+        hint=f"`gpuws attach {place}` opens the way again, if it still runs",
         retryable=True,
     )
 
 
-def _act(key: str, request: Request, result: dict[str, Any]) -> str:
+def _act(key: str, request: Request, result: dict[str, Any], state: str) -> str:
+    if key in ("o", "c") and state != "open":
+        return "not now: the connection is being made again"
     if key == "o":
         return _open_browser(request, result)
     if key == "c":
@@ -250,8 +258,10 @@ def one_shot(verb: str, request: Request, person: Plain) -> dict[str, Any]:
 
 
 def _here(verb: str, request: Request, person: Plain) -> dict[str, Any]:
+    from gpuws.keeper.forwards import HeldForwards
+    from gpuws.keeper.line import Line
     from gpuws.keeper.verbs import perform
-    from gpuws.keeper.world import HeldForwards, Line, real_world
+    from gpuws.keeper.world import real_world
     from gpuws.terminal import LocalTerminal
 
     line = Line()

@@ -30,14 +30,3 @@ def uv_cache(warm_cache: Path) -> dict[str, str]:
 def lab(short_tmp: Path, uv_cache: dict[str, str]) -> Iterator[Lab]:
     with running_lab(short_tmp, env=uv_cache) as made:
         yield made
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Remove this, and its entry in skips.toml, once the tunnel heals. Until then
-    ``-m "healing and not endurance"`` runs what it skips."""
-    if "healing" in config.option.markexpr:
-        return
-    not_yet = pytest.mark.skip(reason="the tunnel does not reconnect by itself yet")
-    for item in items:
-        if item.get_closest_marker("healing"):
-            item.add_marker(not_yet)

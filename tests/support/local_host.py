@@ -127,6 +127,9 @@ class LocalHost:
     def latency(self) -> float:
         return 0.0
 
+    def peer(self) -> tuple[object, ...] | None:
+        return None
+
     def last_heard(self) -> float:
         return time.monotonic()
 

@@ -203,12 +203,14 @@ class _Login:
             return self._too_many(said)
         if any(self._typed.values()):
             return self._wrong_answers()
-        return _error(
+        error = _error(
             "authentication-failed",
             f"{self._profile.alias} ended the login: {said or 'it hung up without a word'}",
             f"compare with: ssh -v {self._profile.alias}",
             "\n".join(self._notes),
         )
+        error.retryable = not said  # then it may as well have been the network
+        return error
 
     def _too_many(self, said: str) -> GpuwsError:
         told = f" ({said})" if said else ""

@@ -73,7 +73,10 @@ def _link(
         link = _shake_hands(transport.handshake, profile, wire, keys)
         blob = link.get_remote_server_key().asbytes()
         hostkeys.verify(profile, keys, blob, ask, progress)
+        if profile.login_timeout is not None:
+            wire.expire_in(profile.login_timeout)
         authenticate.log_in(link, profile, ask, progress)
+        wire.relax()
     except BaseException:
         wire.close()
         raise

@@ -112,7 +112,10 @@ class ParamikoHost:
         return self._watchdog.answers(seconds)
 
     def latency(self) -> float:
-        return self._transport.round_trip
+        return self._transport.latest_round_trip or self._transport.round_trip
+
+    def peer(self) -> tuple[object, ...] | None:
+        return self._transport.wire.peer
 
     def last_heard(self) -> float:
         return self._transport.wire.last_heard

@@ -85,13 +85,13 @@ class Wire:
 
     def expire_in(self, seconds: float) -> None:
         """Close everything unless ``relax`` is called before."""
+        self.relax()
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
         self._timer.start()
 
     def relax(self) -> None:
-        """The handshake is done: no deadline, nothing kept."""
-        self._greeted = True
+        """What had a deadline is done."""
         if self._timer is not None:
             self._timer.cancel()
 

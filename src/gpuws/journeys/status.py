@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from gpuws.errors import GpuwsError
+from gpuws.errors import Exit, GpuwsError
 from gpuws.journeys.idle import idle_seconds
 from gpuws.journeys.way import probe_with_tokens
 from gpuws.journeys.world import World
 from gpuws.plan.model import HostFacts, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
+from gpuws.records import Records
 
 
 def run(request: StatusRequest, world: World) -> HostStatus:
+    """What the host says; where it cannot be asked, what was last known."""
+    try:
+        return _asked(request.reach, world)
+    except GpuwsError as error:
+        if error.exit is not Exit.NETWORK:
+            raise
+        host = request.reach.host
+        return last_known(host, error, world.records, world.now(), world.forwards.tunnel)
+
+
+def _asked(reach: Reach, world: World) -> HostStatus:
     """One round trip, then every Jupyter at once. Brings the laptop's address book up to date."""
-    reach = request.reach
+    outage = world.forwards.outage()
+    if outage:
+        raise GpuwsError("connection-lost", outage, stage="connect", retryable=True)
     with world.host(reach) as host:
         _refuse_silence(reach, host, world)
         facts, tokens = probe_with_tokens(host, reach)
@@ -24,6 +39,31 @@ def run(request: StatusRequest, world: World) -> HostStatus:
     _remember(reach, facts, world)
     shown = tuple(_workspace(each, facts, idle, world) for each in _with_builds(facts))
     return HostStatus(reach.host, True, None, tuple(asdict(gpu) for gpu in facts.gpus), shown)
+
+
+def last_known(
+    host: str,
+    error: GpuwsError,
+    records: Records,
+    now: float,
+    tunnel: Callable[[str], dict[str, Any] | None] = lambda _: None,
+) -> HostStatus:
+    """From the laptop's address book, with its age."""
+    known = records.of(host)
+    newest = max((record.seen for record in known), default=0.0)
+    shown = tuple(
+        {
+            "name": each.name,
+            "state": each.state,
+            "since": 0,
+            "environment": {"hash": each.environment},
+            "idle_s": None,
+            "tunnel": tunnel(each.name),
+        }
+        for each in known
+    )
+    age = round(now - newest, 1) if newest else None
+    return HostStatus(host, False, error.message, workspaces=shown, known_s=age)
 
 
 def _refuse_silence(reach: Reach, host: Host, world: World) -> None:
@@ -51,7 +91,7 @@ def _workspace(
         "since": workspace.since,
         "environment": environment if isinstance(environment, dict) else {},
         "idle_s": idle.get(workspace.name),
-        "tunnel": world.forwards.port(workspace.name),
+        "tunnel": world.forwards.tunnel(workspace.name),
         "dir": workspace.get("dir"),
         "owner": owner if isinstance(owner, dict) else {},
         "gpus": workspace.raw.get("gpus"),

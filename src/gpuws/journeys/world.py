@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from gpuws.plan.model import Profile, Secret, Target
 from gpuws.plan.ports import Ask, Host, Process, Progress
@@ -34,6 +34,14 @@ class Forwards(Protocol):
         ...
 
     def port(self, name: str) -> int | None: ...
+    def tunnel(self, name: str) -> dict[str, Any] | None:
+        """Its health, as `status --json` tells it; None where none is open."""
+        ...
+
+    def outage(self) -> str:
+        """Why the host cannot be asked now, while its connection is being made again; "" else."""
+        ...
+
     def close(self, name: str) -> bool: ...
 
 

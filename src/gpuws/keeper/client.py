@@ -134,7 +134,11 @@ class Talk:
         block = self._wire.receive()
         if block is None:
             return {"lost": True}
-        health: dict[str, Any] | None = wires.parse(block).get("health")
+        message = wires.parse(block)
+        if "health" not in message:
+            self._hear(message)  # a login that is made again may ask the person for a code
+            return None
+        health: dict[str, Any] = message["health"]
         return health
 
     def type(self, data: bytes) -> None:

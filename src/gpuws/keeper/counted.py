@@ -77,6 +77,9 @@ class Counted:
     def latency(self) -> float:
         return self._host.latency()
 
+    def peer(self) -> tuple[object, ...] | None:
+        return self._host.peer()
+
     def last_heard(self) -> float:
         return self._host.last_heard()
 

@@ -16,14 +16,18 @@ from typing import Any
 
 from gpuws.journeys.pulse import gpus
 from gpuws.keeper.conversation import Conversation
+from gpuws.keeper.forwards import HeldForwards
+from gpuws.keeper.healer import Healer
+from gpuws.keeper.line import Line
+from gpuws.keeper.nobody import Nobody, Silent
 from gpuws.keeper.wire import Wire
-from gpuws.keeper.world import HeldForwards, Line
 from gpuws.plan.model import Gpu
+from gpuws.plan.ports import Ask
 
 _log = logging.getLogger("gpuws.keeper")
 _FIRST_VIEW_WITHIN = 30.0  # seconds
 _CARDS_EVERY = 10.0  # seconds between two looks at the GPUs
-_LOOK_EVERY = 0.5  # seconds between two looks at the connection
+_LOOK_EVERY = 0.5  # seconds between two looks at who is still there
 
 
 class Keeper:
@@ -32,6 +36,7 @@ class Keeper:
     def __init__(self) -> None:
         self.line = Line()
         self.forwards = HeldForwards(self.line)
+        self.healer = Healer(self.line, self.forwards, self._asker, Silent())
         self._lock = threading.Lock()
         self._talking: set[Conversation] = set()
         self._detached: set[str] = set()
@@ -43,12 +48,13 @@ class Keeper:
     def serve(self, listener: Listener) -> None:
         """Until nobody wants anything any more."""
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        self.healer.start()
         try:
             while not self._finished():
                 time.sleep(_LOOK_EVERY)
-                self._look()
         finally:
             listener.close()
+            self.healer.stop()
             self.forwards.close_all()
             self.line.close()
 
@@ -78,15 +84,6 @@ class Keeper:
             young = not self._met and time.monotonic() - self._begun < _FIRST_VIEW_WITHIN
             return not wanted and not young
 
-    def _look(self) -> None:
-        """A dropped connection closes the forwards; the views are told by their watch."""
-        host = self.line.host
-        if host is not None and self.forwards.held and not host.alive():
-            _log.warning("the connection to %s is gone", host.profile.alias)
-            time.sleep(1.5)  # each watch says so once before its forward goes
-            if self.line.host is host:  # else another up or attach has dialled again meanwhile
-                self.forwards.close_all()
-
     def hold(self, conversation: Conversation, *, detached: bool) -> None:
         with self._lock:
             if detached:
@@ -105,20 +102,16 @@ class Keeper:
             if name and name not in self._detached and not watched:
                 self.forwards.close(name)
 
+    def _asker(self) -> Ask:
+        """Somebody who watches a forward, and could be asked for a code."""
+        with self._lock:
+            watching = [each for each in self._talking if each.name and not each.leaving]
+        return watching[0] if watching else Nobody()
+
     def health(self, name: str) -> dict[str, Any]:
-        """What the panel and `status` show of a forward."""
-        host, held = self.line.host, self.forwards.held.get(name)
-        if host is None or held is None or not host.alive():
-            return {"lost": True}
-        stats = held.forward.stats()
-        return {
-            "lost": False,
-            "heard_s": round(time.monotonic() - host.last_heard(), 1),
-            "bytes_in": stats.bytes_in,
-            "bytes_out": stats.bytes_out,
-            "connections": stats.open,
-            "local_port": held.forward.local_port,
-        }
+        """What the panel shows of a forward; "lost" once it was closed."""
+        tunnel = self.forwards.tunnel(name)
+        return {"lost": tunnel is None, **(tunnel or {})}
 
     def cards(self) -> list[dict[str, Any]]:
         """The host's GPUs, asked every 10 s while somebody watches; once where it has none."""

@@ -45,6 +45,7 @@ class Profile:
     proxy_jump: tuple[str, ...] = ()  # each "[user@]host[:port]", first hop first
     proxy_command: str | None = None  # tokens expanded
     connect_timeout: float = 15.0  # seconds
+    login_timeout: float | None = None  # seconds; None: a person may take its time
     address_family: str = "any"  # any | inet | inet6
     bind_address: str | None = None
     pubkey: bool = True

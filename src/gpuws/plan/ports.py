@@ -156,7 +156,11 @@ class Host(Protocol):
         ...
 
     def latency(self) -> float:
-        """The shortest round trip seen, in seconds; 0: none was measured yet."""
+        """The latest round trip that was measured, in seconds; 0: none was yet."""
+        ...
+
+    def peer(self) -> tuple[object, ...] | None:
+        """The socket address at the other end; None through a proxy command or a jump host."""
         ...
 
     def last_heard(self) -> float:
