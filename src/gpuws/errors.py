@@ -89,3 +89,8 @@ class GpuwsError(Exception):
         self.stage = stage
         self.detail = detail
         self.retryable = retryable
+
+
+def prompt_needed(prompt: str, flag: str = "") -> GpuwsError:
+    hint = f"answer it with {flag}" if flag else "run it in a terminal, without --no-input"
+    return GpuwsError("prompt-needed", f"a person's answer is needed: {prompt}", hint=hint)

@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from gpuws.errors import prompt_needed
 from gpuws.host.sanitise import sanitise
 from gpuws.keeper import wire as wires
-from gpuws.keeper.conversation import prompt_needed
 
 _QUIET_FOR = 15.0  # seconds between two progress lines off a terminal
 

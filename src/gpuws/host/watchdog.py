@@ -27,7 +27,8 @@ class Watchdog:
         self._limit = interval * count
         self._tick = min(_TICK, interval)
         self._asked = 0.0
-        self._moved = (0, 0.0)  # bytes acknowledged, and when that last changed
+        self._acknowledged: int | None = None  # bytes, at the look before
+        self._moved = 0.0  # when that last grew
         self._address = self._wire.own_address()
         self._over = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="gpuws-watchdog").start()
@@ -79,12 +80,11 @@ class Watchdog:
         if quiet >= self._interval and now - self._asked >= self._interval:
             self._asked = now
             threading.Thread(target=self._transport.ping, args=(self._limit,), daemon=True).start()
-        return quiet < self._limit or self._still_sending(now)
+        sending = self._still_sending(now)  # at each look: it compares with the one before
+        return quiet < self._limit or sending
 
     def _still_sending(self, now: float) -> bool:
-        count = self._wire.acknowledged()
-        if count is None:
-            return False
-        if count != self._moved[0]:
-            self._moved = (count, now)
-        return now - self._moved[1] < self._interval
+        before, self._acknowledged = self._acknowledged, self._wire.acknowledged()
+        if before is not None and self._acknowledged is not None and self._acknowledged > before:
+            self._moved = now
+        return now - self._moved < self._interval

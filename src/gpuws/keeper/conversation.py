@@ -6,7 +6,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any
 
-from gpuws.errors import GpuwsError
+from gpuws.errors import GpuwsError, prompt_needed
 from gpuws.keeper import wire as wires
 from gpuws.keeper.verbs import KEEPS, perform, request_of
 from gpuws.keeper.wire import Wire
@@ -181,11 +181,6 @@ def give(process: Process, data: bytes) -> None:
         process.send(data)
     else:
         process.send_eof()
-
-
-def prompt_needed(prompt: str, flag: str = "") -> GpuwsError:
-    hint = f"answer it with {flag}" if flag else "run it in a terminal, without --no-input"
-    return GpuwsError("prompt-needed", f"a person's answer is needed: {prompt}", hint=hint)
 
 
 def error_data(error: GpuwsError) -> dict[str, Any]:

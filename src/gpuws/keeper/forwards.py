@@ -23,6 +23,7 @@ class Held:
 
     forward: Forward
     target: Target
+    host: Host  # the connection that carries it
     fault: str = ""
 
 
@@ -51,18 +52,22 @@ class HeldForwards:
         known = self.held.get(name)
         if known and port in (None, known.forward.local_port):
             known.forward.retarget(open_flow)
-            known.target, known.fault = target, ""
+            known.target, known.host, known.fault = target, host, ""
             return known.forward.local_port
         forward = open_forward(open_flow, port, wanted=wanted)
         if known:
             known.forward.close()
-        self.held[name] = Held(forward, target)
+        self.held[name] = Held(forward, target, host)
         return forward.local_port
 
-    def resume(self, host: Host) -> None:
-        """Every forward goes on over a new connection, with the clients that waited for it."""
-        for held in tuple(self.held.values()):
+    def resume(self, host: Host) -> bool:
+        """Every forward goes on over this connection, with the clients that waited for it; whether
+        there was one that did not use it already."""
+        behind = [each for each in tuple(self.held.values()) if each.host is not host]
+        for held in behind:
+            held.host = host
             held.forward.retarget(_flows(host, held.target))
+        return bool(behind)
 
     def port(self, name: str) -> int | None:
         held = self.held.get(name)

@@ -34,7 +34,6 @@ class Healer:
         self._asker = asker
         self._progress = progress
         self._over = threading.Event()
-        self._served: Host | None = None  # the connection that the forwards use
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="gpuws-healer", daemon=True).start()
@@ -52,11 +51,11 @@ class Healer:
     def _look(self) -> None:
         host = self._line.host
         if host is None or not self._forwards.held:
-            self._served = host
-        elif not self._line.alive():
+            return
+        if not self._line.alive():
             self._heal(host)
-        elif host is not self._served:
-            self._resume(host)
+        elif self._forwards.resume(host):
+            self._look_after(host)
 
     # --- while it is lost ------------------------------------------------------------------------
 
@@ -104,22 +103,14 @@ class Healer:
 
     # --- when it is back -------------------------------------------------------------------------
 
-    def _resume(self, host: Host) -> None:
-        """Also where an `attach` made the connection: its own forward is one of several."""
-        first = self._served is None
-        self._served = host
-        if first:
-            return
-        self._forwards.resume(host)
-        try:
-            self._look_after(host)
-        except GpuwsError as error:  # lost again: the next look sees it
-            _log.warning("the workspaces could not be asked: %s", error.message)
-
     def _look_after(self, host: Host) -> None:
         """Whether what the forwards lead to is still there."""
         reach = self._line.reach
-        seen = look(host, root=(reach.entry.root if reach else None) or "")
+        try:
+            seen = look(host, root=(reach.entry.root if reach else None) or "")
+        except GpuwsError as error:  # lost again: the next look sees it
+            _log.warning("the workspaces could not be asked: %s", error.message)
+            return
         for name, held in tuple(self._forwards.held.items()):
             workspace = seen.find(name)
             held.fault = _fault(host.profile.alias, workspace, seen.boot_time)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from gpuws.keeper.conversation import prompt_needed
+from gpuws.errors import prompt_needed
 
 _log = logging.getLogger("gpuws.keeper")
 
