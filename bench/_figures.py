@@ -20,12 +20,17 @@ Figures = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Goal:
-    """``measured`` must not be above ``limit``; both in ``unit``."""
+    """``measured`` must not be above ``limit``, or not below it (``at_least``); in ``unit``."""
 
     text: str
     measured: float
     limit: float
     unit: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
 
 def runs(doc: str | None, usual: int = 20) -> int:
@@ -105,13 +110,13 @@ def goals(given: Sequence[Goal]) -> None:
     rows = [
         (
             each.text,
-            f"{each.limit:.3g} {each.unit}",
+            f"{'at least' if each.at_least else 'at most'} {each.limit:.3g} {each.unit}",
             f"{each.measured:.3g} {each.unit}",
-            "met" if each.measured <= each.limit else "**missed**",
+            "met" if each.met else "**missed**",
         )
         for each in given
     ]
-    table(("goal", "at most", "measured", ""), rows)
+    table(("goal", "limit", "measured", ""), rows)
 
 
 def spread(figures: Sequence[float], digits: int = 3) -> str:

@@ -19,16 +19,20 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("session",),
     ("keeper",),
     ("tunnel",),
+<<<<<<< HEAD
     ("tunnel", "--delay", "0.05"),
     ("healing",),
+=======
+>>>>>>> part-f
 )
 _HEAD = """\
 # Benchmarks
 
 Written by `python3 dev.py bench` in one run: gpuws and what one would use instead take turns on the
 same machine, against the same OpenSSH server. A round trip of 100 ms is made by a proxy on this
-machine that delays both directions by 50 ms; the proxy is also there at 0 ms, on both sides. All
-figures are medians with their quartiles. No time is a test: a missed goal is shown here as missed.
+machine that delays both directions by 50 ms; the proxy is also there at 0 ms, on both sides, where
+a section does not say otherwise. All figures are medians with their quartiles. No time is a test: a
+missed goal is shown here as missed.
 """
 
 

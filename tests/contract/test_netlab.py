@@ -30,7 +30,8 @@ def net(tmp_path: Path) -> Iterator[Network]:
 def served(net: Network) -> Iterator[socket.socket]:
     """A connection over the wire to an echo on the server."""
     listener = net.server.listen(SERVER, PORT)
-    with listener, dial(net) as client:
+    with listener, dial(net, 5.0) as client:  # a first packet may be lost where a link is new
+        client.settimeout(1.0)
         far, _ = listener.accept()
         with far:
             threading.Thread(target=quietly, args=(far,), daemon=True).start()

@@ -42,11 +42,13 @@ class Asked:
         self._host = host
         self._target = target
         self.flows: list[ChannelFlow] = []
+        self.began: list[int] = []  # bytes: each one's window when it was asked for
 
     def __call__(self, sink: Sink) -> Flow:
         flow = self._host.open_flow(self._target, sink)
         assert isinstance(flow, ChannelFlow)
         self.flows.append(flow)
+        self.began.append(flow.window)
         return flow
 
 
@@ -73,7 +75,7 @@ def downloads(asked: Asked, count: int) -> None:
 def test_on_loopback_the_window_stays_as_it_began(server: Sshd) -> None:
     with contextlib.closing(log_in(server)) as host, far_end(echo) as near:
         with carried(host, near) as forward:
-            for _ in range(5):  # so that the round trip is known
+            for _ in range(50):  # so that the round trip is known, on a busy machine too
                 with dial(forward) as client:
                     client.sendall(b"x")
                     assert client.recv(1) == b"x"
@@ -112,7 +114,7 @@ def test_refused_connections_take_nothing_from_the_windows_of_others(server: Ssh
             assert eventually(lambda: forward.stats().refused == 100)
         asked = Asked(host, target)
         downloads(asked, 1)
-    assert [flow.window for flow in asked.flows] == [FIRST]
+    assert asked.began == [FIRST]
 
 
 def test_a_reader_that_stalls_does_not_grow_memory(server: Sshd) -> None:
@@ -168,7 +170,7 @@ def test_many_stalled_readers_stay_within_the_budget_and_give_it_back(server: Ss
         with far_end(send_all) as other:
             later = Asked(host, other)
             downloads(later, 1)
-    assert [flow.window for flow in later.flows] == [FIRST]
+    assert later.began[0] >= FIRST
 
 
 def test_a_server_that_sends_more_than_it_was_let_loses_that_connection_alone(
@@ -182,14 +184,16 @@ def test_a_server_that_sends_more_than_it_was_let_loses_that_connection_alone(
         carried(host, Target(port=9)) as forward,
         dial(forward) as flooded,
     ):
+        flooded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
         assert eventually(lambda: forward.stats().open == 1)
         time.sleep(0.2)  # it is the server's first channel now
         before = psutil.Process().memory_info().rss
         with dial(forward) as good:
-            good.sendall(b"!")
+            assert eventually(lambda: forward.stats().open == 2)
+            good.sendall(b"!")  # the flood begins, and nobody reads it
             assert eventually(lambda: forward.stats().open == 1)
+            assert psutil.Process().memory_info().rss - before < 16 << 20
             with pytest.raises(ConnectionResetError):
                 read_all(flooded)
-            assert psutil.Process().memory_info().rss - before < 16 << 20
             good.sendall(b"still here")
             assert good.recv(10) == b"still here"

@@ -50,7 +50,7 @@ def run(
         raise too_slow(script.name, timeout)
     if not channel.get_transport().is_active():
         raise lost(script.name)
-    raise no_answer(script.name, collected.began, collected.noise(), channel.outcome(1.0))
+    raise no_answer(script.name, collected.began, collected.noise(), channel.outcome(3.0))
 
 
 def counted(size: int) -> str:

@@ -25,7 +25,7 @@ class Watchdog:
         self._wire = transport.wire
         self._interval = interval
         self._limit = interval * count
-        self._tick = min(_TICK, interval)
+        self._tick = min(_TICK, interval / 4)
         self._asked = 0.0
         self._acknowledged: int | None = None  # bytes, at the look before
         self._moved = 0.0  # when that last grew

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import struct
 import sys
 import threading
 import time
@@ -13,6 +15,7 @@ from typing import Protocol
 from gpuws.host.network import acknowledged
 
 _BANNER_LIMIT = 64 << 10  # bytes a server may send before its "SSH-" line
+_AHEAD = 4 << 10  # bytes read with a packet's head: most packets are smaller
 _PROMPT = 64 << 10  # bytes that are acknowledged at once: login and first answers
 
 
@@ -38,6 +41,7 @@ class Wire:
         self._on_close = on_close
         self._greeted = False
         self._received = 0
+        self._held = b""  # read ahead, not asked for yet
         self._closing = threading.Lock()
         self._timer: threading.Timer | None = None
         self.name = name
@@ -49,12 +53,25 @@ class Wire:
         self.explain: Callable[[], str] = str  # what a proxy command said on stderr
 
     def send(self, data: bytes) -> int:
-        return self._pipe.send(data)
+        try:
+            return self._pipe.send(data)
+        except BlockingIOError:
+            raise TimeoutError from None
 
     def recv(self, size: int) -> bytes:
+        """A small packet comes whole: its head is not asked for and waited for apart."""
+        if not self._held:
+            self._held = self._receive(max(size, _AHEAD) if self._greeted else size)
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+    def _receive(self, size: int) -> bytes:
         if self._received < _PROMPT:
             self._acknowledge_at_once()
-        data = self._pipe.recv(size)
+        try:
+            data = self._pipe.recv(size)
+        except BlockingIOError:
+            raise TimeoutError from None
         self._received += len(data)
         self.last_heard = time.monotonic()
         if not self._greeted:
@@ -62,7 +79,14 @@ class Wire:
         return data
 
     def settimeout(self, seconds: float | None) -> None:
-        self._pipe.settimeout(seconds)
+        """The kernel's own deadlines where a socket has them: Python's cost a call more each."""
+        if seconds and isinstance(self._pipe, socket.socket) and os.name != "nt":
+            self._pipe.settimeout(None)
+            span = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
+            for kind in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                self._pipe.setsockopt(socket.SOL_SOCKET, kind, span)
+        else:
+            self._pipe.settimeout(seconds)
 
     def close(self) -> None:
         """Close once, also what carries it (a proxy process, the jump host's connection)."""
