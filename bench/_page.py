@@ -19,11 +19,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("session",),
     ("keeper",),
     ("tunnel",),
-<<<<<<< HEAD
-    ("tunnel", "--delay", "0.05"),
     ("healing",),
-=======
->>>>>>> part-f
 )
 _HEAD = """\
 # Benchmarks
