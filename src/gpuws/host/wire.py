@@ -73,7 +73,8 @@ class Wire:
         except BlockingIOError:
             raise TimeoutError from None
         self._received += len(data)
-        self.last_heard = time.monotonic()
+        if data:  # an end is no word from the host: it may be our own doing
+            self.last_heard = time.monotonic()
         if not self._greeted:
             self._greet(data)
         return data

@@ -59,7 +59,8 @@ def words(tunnel: dict[str, Any]) -> str:
     if tunnel["state"] == "open":
         delay = f", {tunnel['latency_ms']:.0f} ms away" if tunnel["latency_ms"] else ""
         moved = (tunnel["bytes_in"] + tunnel["bytes_out"]) / 1e6
-        again = f", {tunnel['reconnects']} reconnects" if tunnel["reconnects"] else ""
+        times = tunnel["reconnects"]
+        again = f", made again {times} time{'s' if times > 1 else ''}" if times else ""
         return (
             f"open on 127.0.0.1:{tunnel['local_port']}, last heard {tunnel['heard_s']:.0f} s ago"
             f"{delay}, {tunnel['connections']} connections, {moved:.1f} MB{again}"
