@@ -202,7 +202,8 @@ def test_json_of_attach_status_url_and_exec(alone: Lab) -> None:
     assert host["reachable"] is True
     [workspace] = host["workspaces"]
     assert {"name", "state", "since", "environment", "idle_s", "tunnel"} <= set(workspace)
-    assert workspace["tunnel"] == attached["local_port"]
+    assert workspace["tunnel"]["local_port"] == attached["local_port"]
+    assert workspace["tunnel"]["state"] == "open"
     address = run("--json", "url", "gpubox/project").data()["url"]
     assert address.startswith(attached["url"] + "?token=")
     assert run("url").out.strip() == address

@@ -189,17 +189,20 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(seen)
 
 
-def test_a_connection_that_drops_while_attached_is_told(desk: Lab, jupyter_env: Path) -> None:
+def test_a_connection_that_drops_while_attached_is_told_and_made_again(
+    desk: Lab, jupyter_env: Path
+) -> None:
     process = desk.laptop.start("up", "gpubox", "--use-env", str(jupyter_env), "--name", "drops")
     read_until(process, "until Ctrl-C")
-    desk.server.end_sessions()
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 6
-    assert "the connection to gpubox is gone; Jupyter goes on there" in err
-    assert "gpuws attach gpubox/drops" in err
-    assert len(of_sessions(desk.home)) > 1
-    desk.laptop.ok("--json", "attach", "gpubox/drops")
+    desk.server.stop()
+    assert "reconnecting" in read_until(process, "tunnel: last heard")
+    desk.server.start()
+    read_until(process, "tunnel: open on")
     assert status_code(desk.laptop.ok("url", "gpubox/drops").out.strip()) == 200
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "`gpuws attach gpubox/drops` opens the way again" in out
     desk.laptop.ok("down", "gpubox/drops", "--yes")
     nothing_is_left(desk)
 

@@ -21,7 +21,7 @@ class Opening:
         self._ahead: Ahead | None = None
         self._over = False
         if host.latency() > FAR:
-            self._ahead = Ahead(lambda sink: host.open_flow(target, sink))
+            self._ahead = Ahead(lambda sink: host.open_flow(target, sink), host.last_heard)
             self._ahead.prepare()
         self._knocked = later(lambda: self._ask(host, token))
 

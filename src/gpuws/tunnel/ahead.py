@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.ports import Flow, Sink
@@ -11,6 +12,7 @@ from gpuws.tunnel.connection import OpenFlow
 
 FAR = 0.02  # seconds of round trip from which on it is worth a connection that may not be used
 _FRESH = 30.0  # seconds: a server may be about to close one that says nothing for longer
+_HEARD = 1.0  # seconds: over a link that may be dead, a client must not be read before it is known
 
 
 class _Spare(Sink):
@@ -41,10 +43,11 @@ class _Spare(Sink):
 
 class Ahead:
     """An OpenFlow with one flow in reserve; only for servers that wait to be spoken to. Used by
-    one thread at a time."""
+    one thread at a time. ``last_heard`` is the Host's."""
 
-    def __init__(self, open_flow: OpenFlow) -> None:
+    def __init__(self, open_flow: OpenFlow, last_heard: Callable[[], float]) -> None:
         self._open_flow = open_flow
+        self._last_heard = last_heard
         self._spare: _Spare | None = None
 
     def __call__(self, sink: Sink) -> Flow:
@@ -53,6 +56,8 @@ class Ahead:
         return flow
 
     def prepare(self) -> None:
+        if self._spare is not None:
+            return
         spare = _Spare()
         with contextlib.suppress(GpuwsError, OSError, EOFError):
             spare.flow = self._open_flow(spare)
@@ -66,10 +71,13 @@ class Ahead:
                 spare.flow.close()
 
     def _reserved(self, sink: Sink) -> Flow | None:
-        spare = self._spare
-        fresh = spare is not None and spare.good and time.monotonic() - spare.begun < _FRESH
-        if spare is not None and fresh and spare.flow is not None and spare.flow.aim(sink):
-            self._spare = None
-            return spare.flow
-        self.close()
-        return None
+        spare, now = self._spare, time.monotonic()
+        fresh = spare is not None and spare.good and now - spare.begun < _FRESH
+        if spare is None or not fresh:
+            self.close()
+            return None
+        sure = now - self._last_heard() < _HEARD
+        if not sure or spare.flow is None or not spare.flow.aim(sink):
+            return None
+        self._spare = None
+        return spare.flow
