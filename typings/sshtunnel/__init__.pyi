@@ -1,5 +1,5 @@
 # The part of sshtunnel 0.5.1 that gpuws.tunnel.listener builds on. The library has no types;
-# tests/contract/test_tunnel_sshtunnel.py checks that each name below exists and behaves as relied on.
+# tests/contract/test_tunnel_sshtunnel.py checks each name below.
 import logging
 import socketserver
 

@@ -1,4 +1,4 @@
-"""A forwarded connection's channel: no thread, no buffer; what arrives goes straight to its sink."""
+"""A forwarded connection's channel: no thread, no buffer; what arrives goes to its sink."""
 
 from __future__ import annotations
 
