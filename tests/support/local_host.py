@@ -127,6 +127,9 @@ class LocalHost:
     def latency(self) -> float:
         return 0.0
 
+    def distance(self) -> float:
+        return 0.0
+
     def peer(self) -> tuple[object, ...] | None:
         return None
 

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 FIRST = 1 << 20  # bytes that the host may send before the reader has taken any
 FIRST_FAR = 2 << 20  # the same where a round trip takes longer than FAR: what ssh starts with
 FAR = 0.02  # seconds
-LEAST = 64 << 10  # bytes, when many flows share the budget
+LEAST = 32 << 10  # bytes, when many flows share the budget
 WIDEST = 16 << 20  # bytes: 160 MB/s at 100 ms
 BUDGET = 24 << 20  # bytes that all flows of a connection may have under way together
-_SHARE = 8  # a flow starts with at most this part of what the budget has left
+_SHARE = 5  # a flow starts with at most this part of what the budget has left
+_MOST_QUESTIONS = 10  # channel requests from the host: a forward has no use for any
 _SLACK = 256 << 10  # bytes a host may send too many before it is cut off
 
 
@@ -79,6 +80,7 @@ class ChannelFlow:
         self._drained = 0  # bytes taken by the reader, not yet given back to the host
         self._ended = self._closed = False  # what we said
         self._host_ended = self._host_closed = False  # what the host said
+        self._questions = 0
         self.number = number
         first = FIRST_FAR if transport.round_trip > FAR else FIRST
         self.window = transport.budget.take(first, LEAST, _SHARE)
@@ -210,11 +212,14 @@ class ChannelFlow:
 
     def _handle_request(self, m: Message) -> None:
         m.get_text()
-        if m.get_boolean():
+        self._questions += 1
+        if self._questions > _MOST_QUESTIONS:
+            self._sink.broken()
+        elif m.get_boolean():
             self._transport.later(struct.pack(">BI", MSG_CHANNEL_FAILURE, self._remote))
 
     def _unlink(self) -> None:
-        """The connection is gone."""
+        """The connection is gone; said once, here or by ``open_flow``."""
         self._host_closed = True
-        self._transport.forget(self)
-        self._sink.broken()
+        if self._transport.forget(self):
+            self._sink.broken()

@@ -114,6 +114,9 @@ class ParamikoHost:
     def latency(self) -> float:
         return self._transport.latest_round_trip or self._transport.round_trip
 
+    def distance(self) -> float:
+        return self._transport.round_trip
+
     def peer(self) -> tuple[object, ...] | None:
         return self._transport.wire.peer
 

@@ -140,15 +140,20 @@ class Transport(paramiko.Transport):
             self._flows[number] = flow
             self._channels.put(number, flow)
         kind, where = _address(target)
-        self._send_user_message(_opening(kind, number, flow.window, where))
-        if not self.is_active():  # paramiko drops what is sent then, without a word
-            self.forget(flow)
+        try:
+            self._send_user_message(_opening(kind, number, flow.window, where))
+        except (OSError, EOFError, paramiko.SSHException):
+            gone = True
+        else:
+            gone = not self.is_active()  # paramiko drops what is sent then, without a word
+        if gone and self.forget(flow):  # else the sink has heard of it already
             raise EOFError("the connection is gone")
         return flow
 
-    def forget(self, flow: ChannelFlow) -> None:
-        self._flows.pop(flow.number, None)
+    def forget(self, flow: ChannelFlow) -> bool:
+        """Whether it was known."""
         self._channels.delete(flow.number)
+        return self._flows.pop(flow.number, None) is not None
 
     def later(self, packet: bytes) -> None:
         """Send from another thread: the reader must never wait for the network."""

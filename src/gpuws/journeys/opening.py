@@ -20,7 +20,7 @@ class Opening:
         self._knock: Knock | None = None
         self._ahead: Ahead | None = None
         self._over = False
-        if host.latency() > FAR:
+        if host.distance() > FAR:
             self._ahead = Ahead(lambda sink: host.open_flow(target, sink), host.last_heard)
             self._ahead.prepare()
         self._knocked = later(lambda: self._ask(host, token))
@@ -70,6 +70,6 @@ def begin_early(host: Host, records: tuple[Record, ...], name: str | None) -> Op
     Only where a round trip counts, and where the address book leaves no choice.
     """
     meant = [each for each in records if name in (None, each.name)]
-    if host.latency() < FAR or len(meant) != 1 or not meant[0].socket:
+    if host.distance() < FAR or len(meant) != 1 or not meant[0].socket:
         return None
     return Opening(host, Target(socket=meant[0].socket), meant[0].base_url)

@@ -77,6 +77,9 @@ class Counted:
     def latency(self) -> float:
         return self._host.latency()
 
+    def distance(self) -> float:
+        return self._host.distance()
+
     def peer(self) -> tuple[object, ...] | None:
         return self._host.peer()
 

@@ -116,4 +116,4 @@ def _flows(host: Host, target: Target) -> OpenFlow:
     def plain(sink: Sink) -> Flow:
         return host.open_flow(target, sink)
 
-    return Ahead(plain, host.last_heard) if host.latency() > FAR else plain
+    return Ahead(plain, host.last_heard) if host.distance() > FAR else plain

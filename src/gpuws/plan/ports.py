@@ -159,6 +159,10 @@ class Host(Protocol):
         """The latest round trip that was measured, in seconds; 0: none was yet."""
         ...
 
+    def distance(self) -> float:
+        """The shortest round trip seen, in seconds; 0: none was measured yet."""
+        ...
+
     def peer(self) -> tuple[object, ...] | None:
         """The socket address at the other end; None through a proxy command or a jump host."""
         ...

@@ -209,10 +209,11 @@ class Connection:
                 piece = self._unread[0]
                 taken = self._local.send(piece)
                 self.bytes_in += taken
-                if self._flow is None:
+                flow = self._flow  # the pump may take it away meanwhile
+                if flow is None:
                     self._owed += taken
                 else:
-                    due = self._flow.drained(taken) or due
+                    due = flow.drained(taken) or due
                 if taken == len(piece):
                     self._unread.popleft()
                 else:

@@ -79,11 +79,14 @@ class Pump:
                 while self._work:
                     self._do(self._work.popleft())
                 if self._ticking:
-                    self._ticking = self._tick()
+                    self._do(self._tick_once)
         finally:
             self._selector.close()
             self._wake.close()
             self._woken.close()
+
+    def _tick_once(self) -> None:
+        self._ticking = self._tick()
 
     def _rest(self, _: int) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -42,8 +42,9 @@ class Wire:
     def timed(self, seconds: float) -> None:
         """The round trip stays what the test says."""
 
-    def forget(self, flow: ChannelFlow) -> None:
+    def forget(self, flow: ChannelFlow) -> bool:
         self.forgotten.append(flow.number)
+        return True
 
     def later(self, packet: bytes) -> None:
         self.later_sent.append(packet)
