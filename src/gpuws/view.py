@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpuws.errors import GpuwsError
 from gpuws.keeper import client
@@ -19,6 +19,9 @@ from gpuws.plan.healing import words
 from gpuws.plan.model import Secret
 from gpuws.plan.requests import Caller, Reach, Request, WorkspaceRequest
 from gpuws.report import Plain, facts_of
+
+if TYPE_CHECKING:
+    from gpuws.panel import Live
 
 
 class _HangUp(BaseException):
@@ -106,33 +109,14 @@ def interrupted(verb: str, reach: Reach) -> GpuwsError:
 def _stay(
     talk: Talk, result: dict[str, Any], request: Request, person: Plain, *, browser: bool
 ) -> None:
-    """The foreground: health, keys, until q or Ctrl-C; a lost connection is waited for."""
+    """The foreground, until q or Ctrl-C; a lost connection is waited for."""
     from gpuws.panel import Live
 
-    keys = _Keys() if isinstance(person, Live) else None
     said = _open_browser(request, result) if browser else ""
-    if keys is None:
-        for label, value in facts_of(result):
-            person.talk(f"{label:12}{value}")
-        person.talk("the tunnel stays open until Ctrl-C")
-    health: dict[str, Any] = {}
-    state = "open"
-    try:
-        while not health.get("lost"):
-            if keys is not None and isinstance(person, Live):
-                person.watch(result, health, said)
-                pressed = keys.pressed()
-                if pressed == "q":
-                    return
-                said = _act(pressed, request, result, state) or said
-            health = talk.health(0.1 if keys else 1.0) or health
-            if health.get("state", state) != state:
-                state = health["state"]
-                if keys is None:
-                    person.talk(f"tunnel: {words(health)}")
-    finally:
-        if keys:
-            keys.close()
+    if not isinstance(person, Live):
+        _tell_changes(talk, result, person)
+    elif _show_panel(talk, result, request, person, said):
+        return
     place = result["workspace"]
     raise GpuwsError(
         "connection-lost",
@@ -140,6 +124,40 @@ def _stay(
         hint=f"`gpuws attach {place}` opens the way again, if it still runs",
         retryable=True,
     )
+
+
+def _tell_changes(talk: Talk, result: dict[str, Any], person: Plain) -> None:
+    """A line for each change of the tunnel's state, until it is closed."""
+    for label, value in facts_of(result):
+        person.talk(f"{label:12}{value}")
+    person.talk("the tunnel stays open until Ctrl-C")
+    before: tuple[str, int] | None = None
+    while not (health := talk.health(1.0) or {}).get("lost"):
+        if "state" not in health:
+            continue
+        now = (health["state"], health["reconnects"])
+        if before is not None and now != before:
+            person.talk(f"tunnel: {words(health)}")
+        before = now
+
+
+def _show_panel(
+    talk: Talk, result: dict[str, Any], request: Request, panel: Live, said: str
+) -> bool:
+    """Health and keys, until q (True) or until the tunnel is closed (False)."""
+    keys = _Keys()
+    health: dict[str, Any] = {}
+    try:
+        while not health.get("lost"):
+            panel.watch(result, health, said)
+            pressed = keys.pressed()
+            if pressed == "q":
+                return True
+            said = _act(pressed, request, result, health.get("state", "open")) or said
+            health = talk.health(0.1) or health
+        return False
+    finally:
+        keys.close()
 
 
 def _act(key: str, request: Request, result: dict[str, Any], state: str) -> str:

@@ -110,7 +110,12 @@ def _session(
     world.report.stage("session", plan.dir)
     token = world.new_secret()
     order = _order(request, plan, facts, built, token, world)
-    return start(host, order, world.report), token
+    workspace = start(host, order, world.report)
+    if workspace.get("instance") == order.record["instance"]:
+        return workspace, token
+    # another `up` was quicker: what it started was kept, and its token is the one
+    seen, workspace = find(host, request.reach, plan.name)
+    return workspace, seen.tokens.get(plan.name, Secret(""))
 
 
 @dataclass(frozen=True)
