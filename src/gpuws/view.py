@@ -136,7 +136,7 @@ def _tell_changes(talk: Talk, result: dict[str, Any], person: Plain) -> None:
         if "state" not in health:
             continue
         now = (health["state"], health["reconnects"])
-        if before is not None and now != before:
+        if now != (before or ("open", now[1])):
             person.talk(f"tunnel: {words(health)}")
         before = now
 
