@@ -15,7 +15,8 @@ from gpuws.host.agent import AgentTrouble
 from gpuws.host.candidates import Candidates
 from gpuws.host.keys import KeyTrouble, Signer
 from gpuws.host.sanitise import one_line, sanitise
-from gpuws.host.transport import Answer, Conversation, Transport
+from gpuws.host.transport import Transport
+from gpuws.host.userauth import Answer, Conversation
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Progress
 

@@ -7,7 +7,7 @@ from paramiko.message import Message
 from gpuws.errors import GpuwsError
 from gpuws.host import keys
 from gpuws.host.sanitise import one_line, sanitise
-from gpuws.host.transport import Answer, Conversation
+from gpuws.host.userauth import Answer, Conversation
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Progress
 

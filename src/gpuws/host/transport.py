@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import logging
-import queue
 import socket
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import paramiko
-from paramiko.auth_handler import AuthHandler
 from paramiko.common import (
-    MSG_SERVICE_ACCEPT,
-    MSG_USERAUTH_BANNER,
-    MSG_USERAUTH_FAILURE,
-    MSG_USERAUTH_INFO_REQUEST,
-    MSG_USERAUTH_SUCCESS,
     cMSG_CHANNEL_OPEN,
     cMSG_GLOBAL_REQUEST,
-    cMSG_SERVICE_REQUEST,
-    cMSG_USERAUTH_REQUEST,
 )
 from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.message import Message
@@ -31,6 +21,7 @@ from gpuws.host.channel import Channel
 from gpuws.host.flow import Budget, ChannelFlow, Raw
 from gpuws.host.refusal import ChannelRefused
 from gpuws.host.sanitise import one_line
+from gpuws.host.userauth import Conversation
 from gpuws.host.wire import Wire
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Sink
@@ -53,16 +44,6 @@ _CIPHERS = (
 
 
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else errors go to stderr
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the server said to one login request."""
-
-    kind: str  # success | failure | more
-    allowed: tuple[str, ...] = ()
-    partial: bool = False
-    body: bytes = b""  # of "more": PK_OK or a keyboard-interactive request
 
 
 _THEIRS: Any = paramiko.Transport  # its stubs leave out what has no public name
@@ -238,111 +219,6 @@ class Transport(paramiko.Transport):
         self.goodbye = m.get_text()
 
 
-class Conversation(AuthHandler):
-    """Login requests and the server's answers, driven by the caller's thread.
-
-    paramiko's own handlers answer prompts in the reader thread, hide which methods remain, take a
-    partial success for success in places, and lose an answer that comes before they wait for it.
-    """
-
-    def __init__(self, transport: Transport) -> None:
-        super().__init__(transport)
-        self._own = transport
-        self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
-        self._introduced = False
-        self.banners: list[str] = []
-
-    def request(self, user: str, method: str, body: bytes = b"") -> Answer:
-        """Ask to log in and wait for the answer."""
-        self.post(user, method, body)
-        return self.answer()
-
-    def post(self, user: str, method: str, body: bytes = b"") -> None:
-        """Ask, for an ``answer`` later: the server answers in order. The first call also asks for
-        the login service, in the same flight. Raises EOFError when the server hung up."""
-        if not self._introduced:
-            hello = Message()
-            hello.add_byte(cMSG_SERVICE_REQUEST)
-            hello.add_string("ssh-userauth")
-            self._put(hello)
-            self._introduced = True
-        self.username, self.auth_method = user, method
-        self._put(_with(self._opening_of(user, method), body))
-
-    def send(self, message: Message) -> Answer:
-        """Answer the server's own question; its next word."""
-        self._put(message)
-        return self.answer()
-
-    def answer(self, timeout: float = 30.0) -> Answer:
-        """Raises EOFError when the server hung up, TimeoutError when it is silent."""
-        try:
-            answer = self._answers.get(timeout=timeout)
-        except queue.Empty:
-            raise TimeoutError(f"no answer to the login in {timeout:.0f} s") from None
-        if answer is None:
-            raise _hung_up()
-        return answer
-
-    def _put(self, message: Message) -> None:
-        try:
-            self._own._send_message(message)
-        except OSError:
-            raise _hung_up() from None
-
-    def signed_part(self, user: str, algorithm: str, blob: bytes) -> tuple[bytes, bytes]:
-        """(what to sign, the body of the request without its signature)."""
-        body = Message()
-        body.add_boolean(True)
-        body.add_string(algorithm)
-        body.add_string(blob)
-        head = Message()
-        head.add_string(self._own.session_id or b"")
-        request = self._opening_of(user, "publickey").asbytes()
-        return head.asbytes() + request + body.asbytes(), body.asbytes()
-
-    def abort(self) -> None:
-        self._answers.put(None)
-
-    @staticmethod
-    def _opening_of(user: str, method: str) -> Message:
-        message = Message()
-        message.add_byte(cMSG_USERAUTH_REQUEST)
-        message.add_string(user)
-        message.add_string("ssh-connection")
-        message.add_string(method)
-        return message
-
-    @property
-    def _handler_table(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 (paramiko's untyped hook)
-        return {
-            MSG_SERVICE_ACCEPT: self._accepted,
-            MSG_USERAUTH_SUCCESS: self._success,
-            MSG_USERAUTH_FAILURE: self._failure,
-            MSG_USERAUTH_BANNER: self._banner,
-            MSG_USERAUTH_INFO_REQUEST: self._more,
-        }
-
-    def _accepted(self, m: Message) -> None:
-        """The login service is there; our first request is already under way."""
-
-    def _success(self, _: Message) -> None:
-        self.authenticated = True
-        self._own._auth_trigger()
-        self._answers.put(Answer("success"))
-
-    def _failure(self, m: Message) -> None:
-        allowed = tuple(m.get_list())
-        self._answers.put(Answer("failure", allowed, m.get_boolean()))
-
-    def _more(self, m: Message) -> None:
-        self._answers.put(Answer("more", body=m.get_remainder()))
-
-    def _banner(self, m: Message) -> None:
-        if len(self.banners) < 10:
-            self.banners.append(m.get_text()[:4000])
-
-
 class _Any:
     """paramiko's memory of every channel number, without the memory: it would grow for ever."""
 
@@ -375,15 +251,7 @@ def _opening(kind: str, number: int, window: int, extra: bytes) -> Message:
     message.add_int(number)
     message.add_int(window)
     message.add_int(PACKET)
-    return _with(message, extra)
-
-
-def _hung_up() -> EOFError:
-    return EOFError("the server closed the connection during the login")
-
-
-def _with(message: Message, body: bytes) -> Message:
-    message.add_bytes(body)
+    message.add_bytes(extra)
     return message
 
 
