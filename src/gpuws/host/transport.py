@@ -75,6 +75,7 @@ class Transport(paramiko.Transport):
         for kind, method in _THEIRS._channel_handler_table.items()
     }
     _preferred_ciphers = _CIPHERS
+    _active_check_timeout = 0.5  # seconds between two looks of an idle reader; a close wakes it
     _preferred_macs = _SHA2_MACS
 
     def __init__(self, wire: Wire, key_types: tuple[str, ...] = ()) -> None:
