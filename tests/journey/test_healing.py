@@ -153,8 +153,10 @@ def test_one_silent_direction_is_noticed_and_healed(wire: Wire, way: str) -> Non
 @contextmanager
 def stopped(wire: Wire) -> Iterator[None]:
     """The server's processes of the connections that are open hang."""
-    hanging = wire.lab.server.sessions()
-    assert hanging
+    sessions = wire.lab.server.sessions()
+    assert sessions
+    # for who is not root, the process that carries the connection is a child of that one
+    hanging = [*sessions, *(child for each in sessions for child in each.children(recursive=True))]
     for each in hanging:
         each.suspend()
     try:

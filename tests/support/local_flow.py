@@ -143,7 +143,7 @@ class LocalFlow(asyncio.BufferedProtocol):
     def lose(self) -> None:
         """The connection to the host goes away."""
         if not self._finish():
-            self._sink.broken()
+            self._sink.lost()
         if self._wire is not None:
             self._wire.abort()
 

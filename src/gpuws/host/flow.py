@@ -222,4 +222,4 @@ class ChannelFlow:
         """The connection is gone; said once, here or by ``open_flow``."""
         self._host_closed = True
         if self._transport.forget(self):
-            self._sink.broken()
+            self._sink.lost()

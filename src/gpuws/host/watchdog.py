@@ -10,7 +10,7 @@ from gpuws.host.transport import Transport
 
 _TICK = 1.0  # seconds between two looks
 _SLEPT = 3.0  # seconds that a look came too late: the laptop, or this process, was asleep
-_SUSPICION = 3.0  # seconds the host has to answer after a sleep or on a changed network
+_SUSPICION = 5.0  # seconds the host has to answer after a sleep or on a changed network
 
 
 class Watchdog:

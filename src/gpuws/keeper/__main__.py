@@ -37,7 +37,9 @@ def _leave_the_terminal(key: str) -> None:
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("paramiko").setLevel(logging.WARNING)
+    # a failed dial is a traceback of paramiko's, and sshtunnel tells of a gateway that is not used
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    logging.getLogger("gpuws.tunnel").setLevel(logging.WARNING)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)

@@ -34,7 +34,8 @@ class Link:
 
 def verdict(error: GpuwsError) -> Verdict:
     """Who hung up in the middle of a login (``retryable``) may have been the network."""
-    if error.code == "not-ssh" or error.exit is Exit.HOST_KEY:
+    silent = error.code == "not-ssh" and error.retryable
+    if (error.code == "not-ssh" and not silent) or error.exit is Exit.HOST_KEY:
         return Verdict.SLOWLY
     network = error.exit is Exit.NETWORK and error.code != "no-common-algorithm"
     if network or (error.exit is Exit.AUTHENTICATION and error.retryable):

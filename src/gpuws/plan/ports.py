@@ -59,7 +59,11 @@ class Sink(Protocol):
         ...
 
     def broken(self) -> None:
-        """It ended in the middle: the connection is gone, or the host closed without an end."""
+        """It ended in the middle: the host closed without an end."""
+        ...
+
+    def lost(self) -> None:
+        """The connection that carried it is gone."""
         ...
 
 

@@ -38,7 +38,7 @@ class _Spare(Sink):
     def ended(self) -> None:
         self.good = False
 
-    closed = broken = ended
+    closed = broken = lost = ended
 
 
 class Ahead:

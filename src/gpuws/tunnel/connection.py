@@ -22,14 +22,26 @@ OpenFlow = Callable[[Sink], Flow]
 
 Over = Callable[["Connection"], None]
 
+_LONGEST_QUESTION = 16 * 1024  # bytes; a browser's are smaller
+_HARMLESS = (b"GET ", b"HEAD ")  # methods that RFC 9110 lets a client repeat by itself
+
+
+def may_be_said_again(said: bytes) -> bool:
+    """Nothing yet, or one HTTP question that asks for no change."""
+    end = said.find(b"\r\n\r\n")
+    whole = end in (-1, len(said) - 4) and len(said) <= _LONGEST_QUESTION
+    return whole and any(said.startswith(word) or word.startswith(said) for word in _HARMLESS)
+
 
 class Connection:
     """Full duplex, with half-close both ways. What the client does not read is kept, and no more
     of it than the flow's window.
 
-    A flow that *ends* becomes the end of the local connection; one that *breaks* becomes a reset,
-    so that a download cut in the middle is not taken for a complete one. ``over`` is called once,
-    in the pump's thread. Methods up to ``end_now`` belong to that thread; a Sink's to the reader.
+    What was not answered at all before the connection to the host was lost is said again on the
+    next one, where it may be: a browser does the same. A flow that *ends* becomes the end of the
+    local connection; one that *breaks* becomes a reset, so that a download cut in the middle is
+    not taken for a complete one. ``over`` is called once, in the pump's thread. Methods up to
+    ``end_now`` belong to that thread; a Sink's to the reader.
     """
 
     def __init__(self, local: socket.socket, pump: Pump, over: Over) -> None:
@@ -47,8 +59,9 @@ class Connection:
         self._host_closed = False
         self._shut = False  # the client was told of the host's end
         self._finished = False
+        self._said: bytes | None = b""  # all that the client said; None: it cannot be said again
         self.refusal: GpuwsError | None = None  # why the host opened no flow
-        self.lost = False  # the connection went away before the flow was open: try another one
+        self.was_lost = False  # the connection went away before the flow was open: try another one
         self.patience_ends = 0.0  # time.monotonic(), once it had to wait
         self.bytes_in = 0  # from the host
         self.bytes_out = 0  # to the host
@@ -57,7 +70,7 @@ class Connection:
     # --- the pump's thread -----------------------------------------------------------------------
 
     def begin(self, open_flow: OpenFlow) -> None:
-        self.lost = False
+        self.was_lost = False
         flow = open_flow(self)
         with self._turn:  # a host that speaks first may have been quicker than this line
             self._flow = flow
@@ -73,7 +86,7 @@ class Connection:
         """End both sides; nothing is left of it."""
         if self._finished:
             return
-        self.lost = False
+        self.was_lost = False
         self._leave()
         if reset:
             with contextlib.suppress(OSError):
@@ -92,6 +105,12 @@ class Connection:
                 flow.close()
 
     def _start(self) -> None:
+        try:
+            if self._flow is not None:
+                self._repeat(self._flow)
+        except (OSError, EOFError):
+            self._lose()
+            return
         self._ready(READ)  # most clients have spoken by now
 
     def _ready(self, mask: int) -> None:
@@ -115,6 +134,7 @@ class Connection:
         try:
             data = self._local.recv(room)
             if data:
+                self._remember(data)
                 flow.send(data)
                 self.bytes_out += len(data)
             else:
@@ -123,8 +143,22 @@ class Connection:
                 self._settle()
         except BlockingIOError:
             return
-        except (OSError, EOFError):
+        except EOFError:
+            self._lose()
+        except OSError:  # the client is gone
             self.finish(reset=True)
+
+    def _remember(self, data: bytes) -> None:
+        said = self._said
+        if said is not None:
+            self._said = said + data if may_be_said_again(said + data) else None
+
+    def _repeat(self, flow: Flow) -> None:
+        """On a flow that has just been opened: its window takes more than a question has."""
+        if self._said:
+            flow.send(self._said)
+        if self._local_ended:
+            flow.end()
 
     def _flush(self) -> None:
         with self._turn:
@@ -159,14 +193,14 @@ class Connection:
         self._watched = self._pump.watch(self._local, self._watched, wanted, self._ready)
 
     def _lose(self) -> None:
-        """Nothing was read from the client yet, so another connection can still serve it."""
-        if self._flow is None:  # finished; or it waits already, since ``begin`` raised as well
-            return
-        if self._opened:
+        """The connection is gone. Another one can serve the client if nothing was answered yet, and
+        if what it said may be said again."""
+        if self._finished or self._host_ended or (self._opened and self._said is None):
             self.finish(reset=True)
             return
-        self._leave()
-        self.lost = True
+        self._watched = self._pump.watch(self._local, self._watched, 0, self._ready)
+        self._flow, self._opened = None, False
+        self.was_lost = True
         self._over(self)
 
     # --- from any thread -------------------------------------------------------------------------
@@ -189,6 +223,7 @@ class Connection:
 
     def arrived(self, data: bytes, /) -> None:
         """Straight into the client's socket; what does not fit waits for the pump."""
+        self._said = None  # it is being answered
         with self._turn:
             if self._finished:
                 return
@@ -237,4 +272,7 @@ class Connection:
         self._pump.call(self._settle)
 
     def broken(self) -> None:
+        self._pump.call(lambda: self.finish(reset=True))
+
+    def lost(self) -> None:
         self._pump.call(self._lose)

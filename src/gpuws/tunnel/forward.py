@@ -134,7 +134,7 @@ class Forward:
         return bool(self._waiting)
 
     def _over(self, connection: Connection) -> None:
-        if connection.lost and not self._closed:
+        if connection.was_lost and not self._closed:
             self._wait(connection)
             return
         refusal = connection.refusal

@@ -87,6 +87,9 @@ class Heard:
     def broken(self) -> None:
         self.words.append("broken")
 
+    def lost(self) -> None:
+        self.words.append("lost")
+
 
 def asked(wire: Wire, heard: Heard) -> ChannelFlow:
     return ChannelFlow(cast(Transport, wire), 1, Target("/s"), heard)
@@ -314,7 +317,7 @@ def test_the_connections_end_breaks_the_flow_and_closing_it_says_nothing() -> No
     wire.alive = False
     flow._unlink()
     flow.close()
-    assert (heard.words, wire.sent) == (["opened", "broken"], [])
+    assert (heard.words, wire.sent) == (["opened", "lost"], [])
     assert wire.left() == BUDGET
 
 
