@@ -153,10 +153,10 @@ def test_who_sits_in_its_place_never_gets_the_token(
         with pytest.raises(GpuwsError) as refused:
             way(laptop, host, workspace_at(target), early_to(host, target))
         assert refused.value.code == code
-        assert liar.heads
-        assert not liar.was_told(TOKEN)
         assert laptop.forwards.opened == []
         assert eventually(lambda: liar.ended == liar.connections, 3)
+        assert liar.heads
+        assert not liar.was_told(TOKEN)
 
 
 @contextlib.contextmanager
