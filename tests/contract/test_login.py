@@ -24,10 +24,13 @@ from gpuws.host.connect import connect
 from gpuws.host.profile import resolve
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Host, Script
+from tests.support.agents import add, agent, confirmed
 from tests.support.fake_server import Rules, listening, login_server
 from tests.support.people import Nobody
 from tests.support.person import Ear, Person
 from tests.support.sshd import Sshd, free_port, make_key, running_sshd
+
+__all__ = ["agent", "confirmed"]
 
 HELLO = Script("hello", "echo hello")
 
@@ -387,27 +390,6 @@ def test_a_user_certificate_logs_in(tmp_path: Path) -> None:
 
 
 # --- agents --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[str]:
-    """The socket of a real ssh-agent."""
-    path = f"/tmp/gpuws-agent-{os.getpid()}-{free_port()}"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    try:
-        while not Path(path).exists():
-            time.sleep(0.01)
-        yield path
-    finally:
-        process.terminate()
-        process.wait()
-        Path(path).unlink(missing_ok=True)
-
-
-def add(agent: str, *keys: Path) -> None:
-    for key in keys:
-        environment = {**os.environ, "SSH_AUTH_SOCK": agent}
-        subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True)
 
 
 def test_the_key_that_identity_file_names_comes_first_of_eight_in_the_agent(

@@ -50,15 +50,18 @@ def _guarded(serve: Callable[[socket.socket], None], sock: socket.socket) -> Non
 
 @dataclass
 class Rules:
-    """What the server asks for. Methods in ``needs`` must all succeed, in that order."""
+    """What the server asks for. Methods in ``needs`` must all succeed, in that order; without any
+    it lets in whoever comes. ``also``: methods that it offers too, to no avail."""
 
     needs: tuple[str, ...] = ("password",)
+    also: tuple[str, ...] = ()
     password: str = "correct horse"
     code: str = "123456"
     prompt: str = "Verification code: "
     echo: bool = False
     banner: str = ""
     seen: list[str] = field(default_factory=list)  # every password and code that arrived
+    keys: list[str] = field(default_factory=list)  # the name of every key that was tried
 
 
 class Logins(paramiko.ServerInterface):
@@ -70,16 +73,21 @@ class Logins(paramiko.ServerInterface):
         self._user_key = user_key
 
     def get_allowed_auths(self, username: str) -> str:
-        return self._left[0] if self._left else "publickey"
+        return ",".join((*self._left[:1], *self._rules.also)) or "publickey"
 
     def get_banner(self) -> tuple[str | None, str | None]:
         return (self._rules.banner, "en") if self._rules.banner else (None, None)
+
+    def check_auth_none(self, username: str) -> int:
+        needed = paramiko.common.AUTH_FAILED
+        return needed if self._rules.needs else paramiko.common.AUTH_SUCCESSFUL
 
     def check_auth_password(self, username: str, password: str) -> int:
         self._rules.seen.append(password)
         return self._verdict("password", password == self._rules.password)
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self._rules.keys.append(key.get_name())
         return self._verdict("publickey", key.asbytes() == self._user_key)
 
     def check_auth_interactive(self, username: str, submethods: str) -> int | InteractiveQuery:

@@ -18,7 +18,7 @@ from gpuws.plan.ports import Sink
 
 WINDOW = 1 << 20  # bytes on their way, each way
 _PIECE = 64 << 10  # bytes a read
-_CONNECT_FAILED = 2  # RFC 4254
+CONNECT_FAILED = 2  # RFC 4254
 
 
 class Carrier:
@@ -138,7 +138,7 @@ class LocalFlow(asyncio.BufferedProtocol):
 
     def refuse(self, target: Target, error: OSError) -> None:
         if not self._finish():
-            self._sink.refused(refused(target, _CONNECT_FAILED, str(error)))
+            self._sink.refused(refused(target, CONNECT_FAILED, str(error)))
 
     def lose(self) -> None:
         """The connection to the host goes away."""

@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 
 from gpuws.host import session
+from gpuws.host.refusal import refused
 from gpuws.host.script import frame, unframe
 from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Flow, Process, Reply, Script, Sink, Stream
-from tests.support.local_flow import Carrier
+from tests.support.local_flow import CONNECT_FAILED, Carrier
 
 
 class LocalStream:
@@ -37,6 +38,19 @@ class LocalStream:
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in recv
         self._sock.close()
+
+
+def _connected(target: Target, timeout: float) -> socket.socket:
+    if not target.socket:
+        return socket.create_connection((target.host, target.port), timeout)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(timeout)
+    try:
+        sock.connect(target.socket)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class LocalHost:
@@ -97,12 +111,10 @@ class LocalHost:
 
     def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
         self._calls += 1
-        if target.socket:
-            sock = socket.socket(socket.AF_UNIX)
-            sock.settimeout(timeout)
-            sock.connect(target.socket)
-        else:
-            sock = socket.create_connection((target.host, target.port), timeout)
+        try:
+            sock = _connected(target, timeout)
+        except OSError as error:
+            raise refused(target, CONNECT_FAILED, str(error)) from None
         sock.settimeout(None)
         return LocalStream(sock)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpuws.errors import GpuwsError
 from gpuws.host.later import later
 from gpuws.plan.model import Secret, Target, Workspace
 from gpuws.plan.ports import Host, Stream
@@ -19,6 +20,7 @@ class Opening:
         self._stream: Stream | None = None
         self._knock: Knock | None = None
         self._ahead: Ahead | None = None
+        self._ours = False
         self._over = False
         if host.distance() > FAR:
             self._ahead = Ahead(lambda sink: host.open_flow(target, sink), host.last_heard)
@@ -37,6 +39,20 @@ class Opening:
         if self._knock is None:
             self._knock = self._knocked()
         return self._knock
+
+    def is_ours(self, instance: str) -> None:
+        """It is the workspace's Jupyter that answers; raises what ``knock`` does otherwise."""
+        if not self._ours:
+            self.knock().is_ours(instance)
+            self._ours = True
+
+    def has_proven(self, instance: str) -> bool:
+        """The same as an answer; what failed is ended."""
+        try:
+            self.is_ours(instance)
+        except GpuwsError:
+            self.end()
+        return self._ours
 
     def hand_over(self) -> Ahead | None:
         """The flow that is open already, where there is one: the forward's from now on."""
@@ -62,6 +78,19 @@ class Opening:
 def begin(host: Host, workspace: Workspace, token: Secret) -> Opening:
     """For what the host said: both questions go out in one flight."""
     return Opening(host, workspace.target or Target(), workspace.get("base_url"), token.reveal())
+
+
+def continued(early: Opening | None, host: Host, workspace: Workspace, token: Secret) -> Opening:
+    """What was begun early where it led to this Jupyter, else another one.
+
+    It may have come before Jupyter did, or met the one before a restart; but whoever answered it
+    could still sit there, so that the token waits for the next answer.
+    """
+    if early is None or not early.leads_to(workspace):
+        return begin(host, workspace, token)
+    if early.has_proven(workspace.get("instance")):
+        return early
+    return begin(host, workspace, Secret(""))
 
 
 def begin_early(host: Host, records: tuple[Record, ...], name: str | None) -> Opening | None:

@@ -6,7 +6,7 @@ from gpuws.engines.session import Look, look, tokens_from
 from gpuws.errors import GpuwsError
 from gpuws.host.probing import probe_script
 from gpuws.host.script import fields
-from gpuws.journeys.opening import Opening, begin
+from gpuws.journeys.opening import Opening, continued
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.facts import facts_from
 from gpuws.plan.model import HostFacts, Secret, Workspace
@@ -91,12 +91,12 @@ def open_way(
     world.report.stage("tunnel")
     if workspace.target is None:
         raise no_jupyter(reach.host, workspace.name)
-    opening = early if early and early.leads_to(workspace) else begin(host, workspace, token)
+    opening = continued(early, host, workspace, token)
     instance = workspace.get("instance")
     wanted = _wanted(world, reach, workspace)
     was_open = world.forwards.port(workspace.name)
     try:
-        opening.knock().is_ours(instance)
+        opening.is_ours(instance)
         local = world.forwards.open(
             workspace.name, workspace.target, port=port, wanted=wanted, ahead=opening.hand_over()
         )

@@ -20,6 +20,7 @@ from gpuws.plan.ports import Ask, Host, Progress
 
 _LOOK_EVERY = 0.2  # seconds
 _SLEPT = 3.0  # seconds that a look came too late: the laptop was asleep
+_PATIENCE = 1.0  # seconds for the first answer over a new connection
 _log = logging.getLogger("gpuws.keeper")
 
 
@@ -73,6 +74,9 @@ class Healer:
             except GpuwsError as error:
                 reason = error.message
                 self._rest(verdict(error), since, tries, reason)
+            else:
+                if self._wanted():  # the server hung up right behind the login
+                    self._rest(Verdict.AGAIN, since, tries, reason)
         if self._line.alive():
             _log.warning("connected again after %.1f s", time.monotonic() - since)
 
@@ -104,7 +108,9 @@ class Healer:
     # --- when it is back -------------------------------------------------------------------------
 
     def _look_after(self, host: Host) -> None:
-        """Whether what the forwards lead to is still there."""
+        """Whether what the forwards lead to is still there. Takes a second where the host says
+        nothing: one that hangs up soon after each login is not to be stormed with them."""
+        host.answers(_PATIENCE)
         reach = self._line.reach
         try:
             seen = look(host, root=(reach.entry.root if reach else None) or "")

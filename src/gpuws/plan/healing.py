@@ -33,11 +33,12 @@ class Link:
 
 
 def verdict(error: GpuwsError) -> Verdict:
-    """Who hung up in the middle of a login (``retryable``) may have been the network."""
-    silent = error.code == "not-ssh" and error.retryable
-    if (error.code == "not-ssh" and not silent) or error.exit is Exit.HOST_KEY:
+    """Who hung up in the middle of a login, or said nothing at all (``retryable``), may have been
+    the network; so may a name that nobody knows: it has led to the host before."""
+    if error.exit is Exit.HOST_KEY or (error.code == "not-ssh" and not error.retryable):
         return Verdict.SLOWLY
-    network = error.exit is Exit.NETWORK and error.code != "no-common-algorithm"
+    no_way = error.exit is Exit.NETWORK or error.code == "unknown-host"
+    network = no_way and error.code != "no-common-algorithm"
     if network or (error.exit is Exit.AUTHENTICATION and error.retryable):
         return Verdict.AGAIN
     return Verdict.PERSON

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
 from gpuws.tunnel import local_ports
+from gpuws.tunnel.ahead import Ahead
 from gpuws.tunnel.connection import Connection, OpenFlow
 from gpuws.tunnel.listener import LOOPBACK, Listener, listen
 from gpuws.tunnel.pump import Pump
@@ -61,7 +62,8 @@ class Forward:
 
     def retarget(self, open_flow: OpenFlow) -> None:
         """New connections, and those that wait, use ``open_flow``; open ones go on as they are."""
-        self._open_flow = open_flow
+        before, self._open_flow = self._open_flow, open_flow
+        self._pump.call(functools.partial(_give_up, before))
         self._pump.call(self._resume)
 
     def stats(self) -> Stats:
@@ -155,6 +157,13 @@ class Forward:
             ending = tuple(self._connections)
         for connection in ending:
             connection.finish()
+        _give_up(self._open_flow)
+
+
+def _give_up(open_flow: OpenFlow) -> None:
+    """What it holds in reserve would stay open on the host, with nobody to use it."""
+    if isinstance(open_flow, Ahead):
+        open_flow.close()
 
 
 def open_forward(

@@ -1,0 +1,245 @@
+"""A lost connection is made again: how often, for whom, and what it means for the forwards."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gpuws.errors import GpuwsError
+from gpuws.keeper import healer as healers
+from gpuws.keeper.forwards import HeldForwards
+from gpuws.keeper.healer import Healer
+from gpuws.keeper.line import Line
+from gpuws.keeper.nobody import Nobody, Silent
+from gpuws.plan.model import HostEntry, Profile
+from gpuws.plan.ports import Ask, Host, Progress
+from gpuws.plan.requests import Reach
+from tests.support.far_end import answer_after_the_question, far_end
+from tests.support.local_host import LocalHost
+from tests.support.near_end import WANTED, dial, eventually, read_all
+from tests.support.person import Person
+
+REACH = Reach("box", HostEntry("box"))
+
+
+class NamedHost(LocalHost):
+    """At an address, as a host without a jump is."""
+
+    def peer(self) -> tuple[object, ...] | None:
+        return ("127.0.0.1", 22)
+
+
+@dataclass
+class Logins:
+    """What becomes of each attempt: ``outcomes`` in order, the last one for ever."""
+
+    home: Path
+    outcomes: list[Callable[[], Host]] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
+    asked: list[Ask] = field(default_factory=list)
+
+    def __call__(self, profile: Profile, ask: Ask, progress: Progress) -> Host:
+        self.at.append(time.monotonic())
+        self.asked.append(ask)
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        return outcome()
+
+    def works(self) -> Host:
+        return NamedHost(self.home)
+
+
+def fails(code: str) -> Callable[[], Host]:
+    def attempt() -> Host:
+        raise GpuwsError(code, f"it was {code}")
+
+    return attempt
+
+
+@dataclass
+class Keeper:
+    """The parts of a keeper that heal."""
+
+    line: Line
+    forwards: HeldForwards
+    healer: Healer
+    logins: Logins
+    watcher: list[Ask] = field(default_factory=list)
+
+    def attach(self) -> Host:
+        return self.line.get(REACH, Nobody(), Silent())
+
+    def lose(self) -> None:
+        assert self.line.host is not None
+        self.line.host.close()
+
+    def state(self) -> str:
+        tunnel = self.forwards.tunnel("demo")
+        assert tunnel is not None
+        return str(tunnel["state"])
+
+
+@pytest.fixture
+def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
+    """Connected; the healer looks on."""
+    logins = Logins(tmp_path)
+    logins.outcomes = [logins.works]
+    monkeypatch.setattr("gpuws.host.connect.connect", logins)
+    monkeypatch.setattr(
+        "gpuws.keeper.line.resolve", lambda _: Profile("box", "127.0.0.1", 22, "me")
+    )
+    line = Line()
+    forwards = HeldForwards(line)
+    watcher: list[Ask] = []
+    asker: Callable[[], Ask] = lambda: watcher[0] if watcher else Nobody()  # noqa: E731
+    made = Keeper(line, forwards, Healer(line, forwards, asker, Silent()), logins, watcher)
+    made.attach()
+    made.healer.start()
+    yield made
+    made.healer.stop()
+    forwards.close_all()
+    line.close()
+
+
+def test_every_forward_goes_on_with_the_clients_that_waited(keeper: Keeper) -> None:
+    with far_end(answer_after_the_question) as one, far_end(answer_after_the_question) as other:
+        ports = {
+            name: keeper.forwards.open(name, target, port=None, wanted=WANTED)
+            for name, target in (("demo", one), ("other", other))
+        }
+        keeper.logins.outcomes = [fails("connection-timeout"), keeper.logins.works]
+        keeper.lose()
+        clients = [dial(keeper.forwards.held[name].forward) for name in ports]
+        for client in clients:
+            client.sendall(b"still there?")
+            client.shutdown(1)
+        assert [read_all(client) for client in clients] == [b"you asked: still there?"] * 2
+        for client in clients:
+            client.close()
+        assert {name: keeper.forwards.port(name) for name in ports} == ports
+        tunnel = keeper.forwards.tunnel("other")
+        assert tunnel and (tunnel["reconnects"], tunnel["try"]) == (1, 0)
+
+
+@pytest.fixture
+def held(keeper: Keeper) -> Iterator[Keeper]:
+    """With one forward open."""
+    with far_end(answer_after_the_question) as target:
+        keeper.forwards.open("demo", target, port=None, wanted=WANTED)
+        yield keeper
+
+
+def test_a_network_that_is_gone_is_tried_again_with_pauses(held: Keeper) -> None:
+    held.logins.outcomes = [fails("host-unreachable")]
+    begun = time.monotonic()
+    held.lose()
+    assert eventually(lambda: len(held.logins.at) >= 4, 6)
+    first, *tries = held.logins.at
+    assert tries[0] - begun <= 0.5
+    assert all(after - before >= 0.6 for before, after in zip(tries, tries[1:], strict=False))
+    tunnel = held.forwards.tunnel("demo")
+    assert tunnel is not None
+    assert (tunnel["state"], tunnel["reason"]) == ("reconnecting", "it was host-unreachable")
+    assert tunnel["try"] >= 3
+    assert held.forwards.outage() == "it was host-unreachable"
+
+
+def test_it_is_tried_at_once_on_another_network(
+    held: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it would look again after 10 s only."""
+    held.logins.outcomes = [fails("not-ssh"), held.logins.works]
+    address = ["192.0.2.1"]
+    monkeypatch.setattr(healers, "source_address", lambda _: address[0])
+    held.lose()
+    assert eventually(lambda: held.state() == "paused", 3)
+    time.sleep(1)
+    assert len(held.logins.at) == 2
+    address[0] = "192.0.2.2"
+    assert eventually(lambda: held.state() != "paused", 1)
+    assert eventually(held.line.alive, 1)
+
+
+def test_what_needs_a_person_is_tried_once_until_somebody_attaches(
+    held: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.logins.outcomes = [fails("authentication-failed")]
+    address = ["192.0.2.1"]
+    monkeypatch.setattr(healers, "source_address", lambda _: address[0])
+    held.lose()
+    assert eventually(lambda: held.state() == "paused", 3)
+    address[0] = "192.0.2.2"
+    time.sleep(2)
+    assert len(held.logins.at) == 2
+    held.logins.outcomes = [held.logins.works]
+    host = held.attach()
+    assert eventually(lambda: held.forwards.held["demo"].host is host, 2)
+    time.sleep(0.5)
+    assert len(held.logins.at) == 3
+
+
+def test_who_watches_can_be_asked_and_else_nobody(held: Keeper) -> None:
+    watching = Person(["123456"])
+    held.watcher.append(watching)
+    held.lose()
+    assert eventually(lambda: len(held.logins.asked) == 2)
+    assert held.logins.asked[-1] is watching
+    held.watcher.clear()
+    assert eventually(held.line.alive)
+    held.lose()
+    assert eventually(lambda: len(held.logins.asked) == 3)
+    assert isinstance(held.logins.asked[-1], Nobody)
+
+
+class Doomed(NamedHost):
+    """A server that hangs up so many seconds after a login."""
+
+    def __init__(self, home: Path, seconds: float) -> None:
+        super().__init__(home)
+        self._end = time.monotonic() + seconds
+
+    def alive(self) -> bool:
+        return time.monotonic() < self._end
+
+    def answers(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        return False
+
+
+@pytest.mark.parametrize("lives", [0.0, 0.3])
+def test_a_server_that_hangs_up_after_each_login_is_not_stormed(held: Keeper, lives: float) -> None:
+    held.logins.outcomes = [lambda: Doomed(held.logins.home, lives)]
+    held.lose()
+    time.sleep(4)
+    assert 2 <= len(held.logins.at) - 1 <= 6
+
+
+def test_a_reboot_is_told_and_the_forward_leads_nowhere(held: Keeper, tmp_path: Path) -> None:
+    folder = tmp_path / "gpuws" / "workspaces" / "demo"
+    folder.mkdir(parents=True)
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o700)
+    record = {"schema": 1, "name": "demo", "boot_id": "another", "engine": "tmux", "run": "/r"}
+    (folder / "workspace.json").write_text(json.dumps(record) + "\n")
+    held.lose()
+    assert eventually(lambda: held.state() == "paused", 5)
+    tunnel = held.forwards.tunnel("demo")
+    assert tunnel is not None
+    assert "local rebooted at" in tunnel["reason"]
+    assert "`gpuws up local`" in tunnel["reason"]
+    assert held.forwards.outage() == ""  # the host itself can be asked
+
+
+def test_nothing_is_tried_for_forwards_that_nobody_wants(held: Keeper) -> None:
+    held.logins.outcomes = [fails("host-unreachable")]
+    held.lose()
+    assert eventually(lambda: len(held.logins.at) >= 2)
+    held.forwards.close("demo")
+    time.sleep(0.5)
+    before = len(held.logins.at)
+    time.sleep(2)
+    assert len(held.logins.at) == before
