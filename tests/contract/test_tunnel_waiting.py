@@ -35,7 +35,7 @@ class Dying:
     """A connection that dies before it has answered."""
 
     def __init__(self, sink: Sink) -> None:
-        sink.broken()
+        sink.lost()
 
     def room(self) -> int:
         return 0
@@ -61,7 +61,7 @@ class Dying:
 
 def dying_at_once(sink: Sink) -> Flow:
     """It dies so early that both hear of it: who asks, and the sink."""
-    sink.broken()
+    sink.lost()
     raise EOFError
 
 
