@@ -120,9 +120,7 @@ class Link:
             await asyncio.sleep(_TICK)
         sink.write_eof()
 
-    async def _pass(
-        self, data: bytes, sink: asyncio.StreamWriter, way: Way, wire: _Wire
-    ) -> None:
+    async def _pass(self, data: bytes, sink: asyncio.StreamWriter, way: Way, wire: _Wire) -> None:
         last = 0 < way.cut_after <= len(data)
         if last:
             data = data[: way.cut_after]
