@@ -1,9 +1,11 @@
-"""The two ends of a measured forward, as processes of their own.
+"""The ends of a measured forward, as processes of their own.
 
     python -m bench._ends far SOCKET                      # what the tunnel leads to
     python -m bench._ends forward CONFIG HOST PORT SOCKET # gpuws's login and forward, as a keeper's
+    python -m bench._ends stalled PORT PATH TOKEN_FILE    # asks Jupyter for a file and never reads
 
-Each prints a number once it is ready (the forward: its local port) and serves until it is ended.
+Each prints a number once it is ready (the forward: its local port; the stalled reader: the status
+of its answer) and stays until it is ended.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,11 +38,11 @@ def end(*words: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def ssh(command: Sequence[str], port: int) -> Iterator[int]:
-    """``ssh -N -L``, once its local ``port`` answers."""
+    """``ssh -N -L``, once its local ``port`` answers; yields the number of its process."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     try:
         _wait_for(port)
-        yield port
+        yield process.pid
     finally:
         process.terminate()
         process.wait(10)
@@ -58,10 +60,12 @@ def _wait_for(port: int) -> None:
 
 def main() -> None:
     what, *words = sys.argv[1:]
-    if what == "far":
-        _serve_far_end(*words)
-    else:
-        _serve_forward(*words)
+    roles: dict[str, Callable[..., None]] = {
+        "far": _serve_far_end,
+        "forward": _serve_forward,
+        "stalled": _stall,
+    }
+    roles[what](*words)
 
 
 def _serve_forward(config: str, alias: str, port: str, socket_path: str) -> None:
@@ -80,6 +84,17 @@ def _serve_forward(config: str, alias: str, port: str, socket_path: str) -> None
     print(forward.local_port, flush=True)
     while host.alive():
         time.sleep(1)
+
+
+def _stall(port: str, path: str, token_file: str) -> None:
+    token = Path(token_file).read_text()
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=30) as sock:
+        asked = (f"GET {path} HTTP/1.1", "Host: localhost", f"Authorization: token {token}", "", "")
+        sock.sendall("\r\n".join(asked).encode())
+        begun = sock.recv(12, socket.MSG_PEEK)  # to look takes nothing out
+        print(int(begun.removeprefix(b"HTTP/1.1 ")), flush=True)
+        while True:
+            time.sleep(60)
 
 
 def _serve_far_end(path: str) -> None:

@@ -35,10 +35,18 @@ class Goal:
 
 def runs(doc: str | None, usual: int = 20) -> int:
     """The one option of every benchmark: how many counted runs a side."""
+    [count] = several_runs(doc, usual)
+    return count
+
+
+def several_runs(doc: str | None, *usual: int) -> list[int]:
+    """As ``runs``, for a benchmark of several sections: the option is for all of them."""
     parser = argparse.ArgumentParser(description=(doc or "").split("\n", 1)[0])
-    parser.add_argument("--runs", type=int, default=usual, help=f"of each side ({usual})")
-    chosen: int = parser.parse_args().runs
-    return max(chosen, 2)  # quartiles need two
+    said = ", ".join(map(str, usual))
+    parser.add_argument("--runs", type=int, help=f"of each side ({said})")
+    chosen: int | None = parser.parse_args().runs
+    counts = [each if chosen is None else chosen for each in usual]
+    return [max(each, 2) for each in counts]  # quartiles need two
 
 
 def in_turns(count: int, sides: Mapping[str, Callable[[], float]]) -> Figures:

@@ -1,8 +1,8 @@
-"""One sshd with a HOME of its own, reached over two wires, and a laptop with gpuws.
+"""One sshd with a HOME of its own, reached over several wires, and a laptop with gpuws.
 
 The host aliases ``near`` and ``far`` lead to the same sshd through a proxy each, which adds nothing
-and 100 ms to a round trip: the proxy's own cost is on both. `gpuws up` has made the environment and
-the workspace before the first measurement.
+and 100 ms to a round trip: the proxy's own cost is on both. A benchmark may ask for more wires.
+`gpuws up` has made the environment and the workspace before the first measurement.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tests.support.lab import Lab, running_lab, short_folder
 from tests.support.sshd import free_port
 
 from bench._figures import as_installed
-from bench._proxy import delayed
+from bench._proxy import Link, Wire, linked
 
 ROUND_TRIPS = {"near": 0.0, "far": 0.1}  # seconds
 POLL = 0.02  # seconds
@@ -38,6 +38,7 @@ Address = tuple[str, str]  # path of Jupyter, token
 class Bench:
     made: Lab
     folder: Path
+    links: Mapping[str, Link]  # by host alias
 
     @property
     def env(self) -> dict[str, str]:
@@ -117,15 +118,20 @@ class Bench:
 
 
 @contextlib.contextmanager
-def lab() -> Iterator[Bench]:
+def lab(**more: Wire) -> Iterator[Bench]:
+    """``more``: wires beside ``near`` and ``far``, each by its host alias."""
+    wires = {alias: Wire(seconds) for alias, seconds in ROUND_TRIPS.items()} | more
     with (
         short_folder() as folder,
         running_lab(folder, env=_cache(folder)) as made,
-        delayed(made.server.port, ROUND_TRIPS["near"] / 2) as near,
-        delayed(made.server.port, ROUND_TRIPS["far"] / 2) as far,
+        contextlib.ExitStack() as open_,
     ):
-        _two_aliases(made, {"near": near, "far": far})
-        bench = Bench(made, folder)
+        links = {
+            alias: open_.enter_context(linked(made.server.port, wire))
+            for alias, wire in wires.items()
+        }
+        _name(made, links)
+        bench = Bench(made, folder, links)
         print("making the environment once", file=sys.stderr)
         bench.run(bench.gpuws("up", "near", "--name", NAME, "-d", "--no-browser"))
         bench.end_keepers()
@@ -139,17 +145,18 @@ def _cache(folder: Path) -> dict[str, str]:
     }
 
 
-def _two_aliases(made: Lab, ports: dict[str, int]) -> None:
+def _name(made: Lab, links: Mapping[str, Link]) -> None:
+    """A host alias for each."""
     server = made.server
     block, line = server.config_block(), server.host_key_line()
     blocks, lines = [], [line]
-    for alias, port in ports.items():
+    for alias, link in links.items():
         renamed = block.replace(f"Host {server.alias}\n", f"Host {alias}\n")
-        blocks.append(renamed.replace(f"Port {server.port}\n", f"Port {port}\n"))
-        lines.append(line.replace(f":{server.port} ", f":{port} "))
+        blocks.append(renamed.replace(f"Port {server.port}\n", f"Port {link.port}\n"))
+        lines.append(line.replace(f":{server.port} ", f":{link.port} "))
     server.config.write_text("\n".join(blocks))
     server.known_hosts.write_text("".join(lines))
-    entries = (f"  {alias}:\n    local_port: {free_port()}\n" for alias in ports)
+    entries = (f"  {alias}:\n    local_port: {free_port()}\n" for alias in links)
     made.laptop.hosts("hosts:\n" + "".join(entries))
 
 

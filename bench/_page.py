@@ -1,6 +1,6 @@
 """Runs every benchmark and writes docs/benchmarks.md from what they print.
 
-python3 dev.py bench               # all of them: some 40 minutes, on a machine with nothing else
+python3 dev.py bench               # all of them: more than an hour, on a machine with nothing else
 python3 dev.py bench --runs 3      # a quick look, on stdout only
 """
 
@@ -16,6 +16,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("help",),
     ("attach",),
     ("up",),
+    ("browser",),
     ("session",),
     ("keeper",),
     ("tunnel",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import socket
 import statistics
@@ -16,6 +15,7 @@ from tests.support.local_host import LocalHost
 
 from bench import _figures, _lab
 from bench._figures import Goal
+from bench._processes import cpu_of
 from bench.up import by_hand, end_by_hand
 from gpuws.engines.engine import TMUX
 from gpuws.engines.session import stop
@@ -25,7 +25,6 @@ from gpuws.plan.ports import Script
 _EMPTY = Script("empty.sh", ":")
 _PATIENCE = 60.0  # seconds
 _POLL = 0.005  # seconds
-_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 def main() -> None:
@@ -71,7 +70,7 @@ def _sides(
         begin = time.perf_counter()
         lab.start()
         seconds = _until_200(lab.run / "jupyter.sock", sessions.BASE_URL, lab.token.reveal(), begin)
-        cpu["session"].append(_cpu_of(lab.service()))
+        cpu["session"].append(cpu_of(lab.service()))
         stop(host, root=lab.root, name=lab.name)
         return seconds
 
@@ -80,7 +79,7 @@ def _sides(
         begin = time.perf_counter()
         bench.run(by_hand(bench, "near", prefix))
         seconds = _until_200(hand, "/", "by-hand", begin)
-        cpu["by hand"].append(_cpu_of(_listener(hand)))
+        cpu["by hand"].append(cpu_of(_listener(hand)))
         end_by_hand(bench)
         return seconds
 
@@ -126,12 +125,6 @@ def _listener(path: Path) -> int:
         sock.connect(str(path))
         told = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     return int(struct.unpack("3i", told)[0])
-
-
-def _cpu_of(pid: int) -> float:
-    """Seconds in user and system, with children that it has waited for."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / _TICKS
 
 
 def _show(figures: _figures.Figures, cpu: dict[str, list[float]]) -> None:

@@ -17,7 +17,7 @@ from tests.support.sshd import Sshd, free_port, running_sshd
 
 from bench import _ends, _figures
 from bench._figures import Figures, Goal
-from bench._proxy import delayed
+from bench._proxy import Wire, linked
 
 FAR = 0.2  # seconds: the round trip of the second table
 _WINDOW = "ssh lets a channel have 2 MiB under way and no more, which is 10 MB/s at 200 ms"
@@ -122,17 +122,15 @@ def _both(sshd: Sshd, folder: Path, round_trip: float) -> Iterator[dict[str, int
     with contextlib.ExitStack() as all_:
         port = sshd.port
         if round_trip:
-            port = all_.enter_context(delayed(port, round_trip / 2))
+            port = all_.enter_context(linked(port, Wire(round_trip))).port
         line = sshd.host_key_line()
         sshd.known_hosts.write_text(line.replace(f":{sshd.port} ", f":{port} "))
         far_socket, local = str(folder / f"far-{port}"), free_port()
         all_.enter_context(_ends.end("far", far_socket))
         command = _by_hand(sshd, str(port), str(local), far_socket)
+        all_.enter_context(_ends.ssh(command, local))
         words = ("forward", str(sshd.config), sshd.alias, str(port), far_socket)
-        yield {
-            "gpuws": all_.enter_context(_ends.end(*words)),
-            "ssh -L": all_.enter_context(_ends.ssh(command, local)),
-        }
+        yield {"gpuws": all_.enter_context(_ends.end(*words)), "ssh -L": local}
 
 
 # --- the figures ----------------------------------------------------------------------------------

@@ -82,6 +82,22 @@ def test_a_rate_is_kept() -> None:
         assert 0.2 < time.monotonic() - begin < 1.5
 
 
+def test_small_pieces_are_not_slower_than_the_rate() -> None:
+    """Where each is slept for alone, each sleep ends a millisecond late, two thousand times."""
+
+    def in_pieces(sock: socket.socket) -> None:
+        for _ in range(2000):
+            sock.sendall(bytes(500))
+            time.sleep(0.0002)  # else the next hop reads several at once
+
+    with far_end(in_pieces) as target, FaultProxy(target.socket) as proxy:
+        proxy.rate, proxy.delay = 5_000_000, 0.8  # all have been read when the first one is due
+        with dial(proxy) as client:
+            begin = time.monotonic()
+            assert len(read_all(client)) == 1_000_000
+            assert 0.8 + 0.15 < time.monotonic() - begin < 0.8 + 2.0
+
+
 def test_a_stall_stops_everything_and_loses_nothing() -> None:
     with through(echo) as (proxy, client):
         proxy.stalled = True
@@ -225,6 +241,8 @@ def test_another_server_answers_until_it_is_healed() -> None:
         sock.sendall(b"log in first")
 
     with through(echo) as (proxy, client), far_end(portal) as other:
+        client.sendall(b"x")
+        assert client.recv(1) == b"x"  # it is where it was going
         proxy.target = other.socket
         with dial(proxy) as late:
             assert read_all(late) == b"log in first"

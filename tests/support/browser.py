@@ -55,15 +55,15 @@ class Page:
         assert isinstance(result, dict)
         return result.get("value")
 
-    def wait_for(self, script: str, timeout: float | None = None) -> object:
-        """Ask until the expression is true; its value."""
+    def wait_for(self, script: str, timeout: float | None = None, *, every: float = 0.1) -> object:
+        """Ask ``every`` so many seconds until the expression is true; its value."""
         patience = self._timeout if timeout is None else timeout
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             with contextlib.suppress(AssertionError):  # the page is between two documents
                 if value := self.evaluate(script):
                     return value
-            time.sleep(0.1)
+            time.sleep(every)
         seen = self.evaluate("location.pathname + ': ' + document.body.innerText.slice(0, 600)")
         raise AssertionError(f"not within {patience:.0f} s: {script}\nthe page shows {seen}")
 

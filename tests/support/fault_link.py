@@ -17,6 +17,7 @@ _CHUNK = 64 * 1024
 _IN_FLIGHT = 64 << 20  # bytes on a slow "wire"; more than any window in the tests
 _QUEUE = 0.5  # seconds of data that wait before a narrow link, as in a router
 _TICK = 0.005  # seconds between looks at what may change at any time
+_LATE = 0.02  # seconds that a narrow link makes up for: a sleep ends a little late, each time
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27  # Linux; the socket module does not name them
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -113,13 +114,13 @@ class Link:
         while data := await wire.get():
             while way.stalled:
                 await asyncio.sleep(_TICK)
-            await self._pass(way.altered(data), sink, way)
+            await self._pass(way.altered(data), sink, way, wire)
             wire.held -= len(data)
         while way.stalled:
             await asyncio.sleep(_TICK)
         sink.write_eof()
 
-    async def _pass(self, data: bytes, sink: asyncio.StreamWriter, way: Way) -> None:
+    async def _pass(self, data: bytes, sink: asyncio.StreamWriter, way: Way, wire: _Wire) -> None:
         last = 0 < way.cut_after <= len(data)
         if last:
             data = data[: way.cut_after]
@@ -129,7 +130,7 @@ class Link:
             sink.write(data[at : at + step])
             await sink.drain()
             if way.rate:
-                await asyncio.sleep(min(step, len(data) - at) / way.rate)
+                await wire.take(min(step, len(data) - at) / way.rate)
         if last:
             self._cut()
 
@@ -140,11 +141,19 @@ class _Wire:
     def __init__(self) -> None:
         self._chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         self.held = 0  # bytes; whoever has taken some out says when they are through
+        self._free = 0.0  # the loop's time at which what was taken is through
 
     def put(self, data: bytes, delay: float) -> None:
         due = asyncio.get_running_loop().time() + delay
         self.held += len(data)
         self._chunks.put_nowait((due, data))
+
+    async def take(self, seconds: float) -> None:
+        """Keep a narrow link busy for so long. Small pieces are as fast as large ones together."""
+        now = asyncio.get_running_loop().time()
+        self._free = max(self._free, now - _LATE) + seconds
+        if self._free > now:
+            await asyncio.sleep(self._free - now)
 
     async def get(self) -> bytes:
         """The next chunk, when it is due; empty at the end."""
