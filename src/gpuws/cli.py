@@ -16,7 +16,7 @@ from gpuws.options import Options
 from gpuws.telling import Telling
 
 if TYPE_CHECKING:
-    from gpuws.plan.requests import Caller, Reach, UpRequest, WorkspaceRequest
+    from gpuws.plan.requests import Caller, HostStatus, Reach, UpRequest, WorkspaceRequest
     from gpuws.report import Plain
 
 app = typer.Typer(
@@ -316,12 +316,75 @@ def status(
         if not watch:
             break
         time.sleep(2)
-    failed = [each for each in found if not each.reachable]
-    if failed:
-        _telling.code = int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
+    _telling.code = _reached(found)
 
 
 app.command(name="ls", help="The same as status.")(status)
+
+
+@app.command()
+def forward(
+    host: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOST[/NAME]",
+            help="whose; or `ls [HOST]`: list them, `rm HOST[/NAME] FNAME`: end one",
+            autocompletion=completing.hosts,
+        ),
+    ],
+    remote: Annotated[
+        str | None,
+        typer.Argument(metavar="[LOCAL:]REMOTE", help="6006, 8890:6006, node7:6006, /path/socket"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[FNAME]", help="default: the service's, or the port")
+    ] = None,
+) -> None:
+    """One more local port of a workspace, to a port or a Unix socket of its host."""
+    if host == "ls":
+        _list_forwards(remote, name)
+    elif host == "rm":
+        _end_forward(remote, name)
+    elif remote is None:
+        hint = f"`gpuws forward {host} 6006` opens TensorBoard's port"
+        raise GpuwsError("usage", "where shall it lead?", hint=hint)
+    else:
+        _open_forward(host, remote, name)
+
+
+def _open_forward(host: str, remote: str, name: str | None) -> None:
+    from gpuws import asking, view
+
+    person = _telling.person()
+    request = asking.forward_request(host, remote, name, _telling.options, person)
+    result = view.open_workspace("forward", request, person, detach=True, browser=False)
+    told = f"127.0.0.1:{result['local_port']} leads to {result['remote']} of {result['workspace']}"
+    _telling.answer(result, f"{result['name']}: {told}")
+
+
+def _list_forwards(host: str | None, more: str | None) -> None:
+    from gpuws import fleet
+
+    if more is not None:
+        raise GpuwsError("usage", f"{more} is one word too many", hint="`gpuws forward ls [HOST]`")
+    found = fleet.status([host] if host else [], _telling.options, _telling.person())
+    listed = fleet.forwards(found)
+    _telling.answer({"forwards": listed}, *telling.forward_lines(listed))
+    _telling.code = _reached(found)
+
+
+def _end_forward(host: str | None, name: str | None) -> None:
+    from gpuws import view
+    from gpuws.plan.requests import EndForwardRequest
+
+    if host is None or name is None:
+        hint = "`gpuws forward rm HOST[/NAME] FNAME`; `gpuws forward ls` lists them"
+        raise GpuwsError("usage", "which forward shall end?", hint=hint)
+    person = _telling.person()
+    reach, workspace = _target(host, person)
+    request = EndForwardRequest(reach, _caller(), name, workspace)
+    result = view.one_shot("end_forward", request, person)
+    _telling.answer(result, f"ended {result['name']} of {result['workspace']}")
 
 
 @app.command()
@@ -371,6 +434,13 @@ def demo(
         browser=not no_browser,
     )
     _telling.answer(ready)
+
+
+def _reached(found: Sequence[HostStatus]) -> int:
+    """The exit code of having asked them."""
+    if all(each.reachable for each in found):
+        return 0
+    return int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
 
 
 def _browser(unwanted: bool) -> bool:

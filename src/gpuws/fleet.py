@@ -12,6 +12,7 @@ from gpuws import asking
 from gpuws.errors import GpuwsError
 from gpuws.keeper.codec import decode
 from gpuws.options import Options
+from gpuws.plan.forwards import words as forward_words
 from gpuws.plan.healing import words
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
 from gpuws.projects import Person
@@ -64,6 +65,16 @@ def data(found: HostStatus) -> dict[str, Any]:
     return {key: value for key, value in asdict(found).items() if value is not None}
 
 
+def forwards(found: Sequence[HostStatus]) -> list[dict[str, Any]]:
+    """Every forward beside Jupyter's, with its workspace as HOST/NAME."""
+    return [
+        {"workspace": f"{host.host}/{each['name']}", **forward}
+        for host in found
+        for each in host.workspaces
+        for forward in each.get("forwards", ())
+    ]
+
+
 def lines(found: Sequence[HostStatus]) -> list[str]:
     """For a person: one block a host."""
     if not found:
@@ -97,6 +108,7 @@ def _workspace(each: dict[str, Any]) -> list[str]:
     idle = _idle(each["idle_s"] or 0)
     parts = [f"{each['name']:20} {each['state']:9} {since}", idle, tunnel, whose]
     told = ["  ".join(part for part in parts if part)]
+    told += [f"    {one['name']:14} {forward_words(one)}" for one in each.get("forwards", ())]
     if each.get("activate"):
         told.append(f"    {each['activate']}")
     return told

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from gpuws.host.sanitise import sanitise
 from gpuws.plan.healing import words
-from gpuws.report import STAGES, Plain, encodable, facts_of
+from gpuws.report import STAGES, Plain, encodable, facts_of, forwards_of
 
 
 @dataclass
@@ -113,6 +113,8 @@ class Live(Plain):
             table.add_row("GPU", Text(card_text(card)))
         tunnel = words(health) if health.get("state") else "open"
         table.add_row("tunnel", Text(sanitise(tunnel), overflow="fold"))
+        for label, value in forwards_of(health.get("forwards", result["forwards"])):
+            table.add_row(label, Text(encodable(sanitise(value), sys.stderr), overflow="fold"))
         keys = Text("o open · c copy the URL · q leave (Jupyter goes on)", style="dim")
         lines: list[RenderableType] = [table, Text(""), Text(encodable(keys.plain, sys.stderr))]
         if said:

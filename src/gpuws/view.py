@@ -18,7 +18,7 @@ from gpuws.options import Options
 from gpuws.plan.healing import words
 from gpuws.plan.model import Secret
 from gpuws.plan.requests import Caller, Reach, Request, WorkspaceRequest
-from gpuws.report import Plain, facts_of
+from gpuws.report import Plain, facts_of, forwards_of
 
 
 class _HangUp(BaseException):
@@ -65,7 +65,8 @@ def open_workspace(
     browser: bool,
     keeper: Starting | None = None,
 ) -> dict[str, Any]:
-    """`up` and `attach`. Returns when the workspace is ready (detached) or has been left."""
+    """`up`, `attach` and, always detached, `forward`. Returns when it is ready (detached) or has
+    been left."""
     keeper = keeper or Starting(client.keeper_key(request.reach))
     talk = Talk(keeper.wire(), person)
     result: dict[str, Any] | None = None
@@ -112,7 +113,7 @@ def _stay(
     keys = _Keys() if isinstance(person, Live) else None
     said = _open_browser(request, result) if browser else ""
     if keys is None:
-        for label, value in facts_of(result):
+        for label, value in (*facts_of(result), *forwards_of(result["forwards"])):
             person.talk(f"{label:12}{value}")
         person.talk("the tunnel stays open until Ctrl-C")
     health: dict[str, Any] = {}

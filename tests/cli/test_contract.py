@@ -26,6 +26,7 @@ VERBS = {
     "logs": "-f --follow --tail --build",
     "shell": "",
     "exec": "",
+    "forward": "",
     "trust": "--list --forget",
     "demo": "--exit-after-ready --no-browser",
 }
@@ -91,6 +92,13 @@ def test_no_words_at_all_show_the_help(laptop: Laptop) -> None:
         ("logs", "gpubox", "--tail", "-3"),
         ("exec", "gpubox"),
         ("exec", "gpubox", "--"),
+        ("forward", "gpubox"),
+        ("forward", "gpubox", "99999"),
+        ("forward", "gpubox", "80:6006"),
+        ("forward", "gpubox", "6006", "jupyter"),
+        ("forward", "gpubox", "relative/socket"),
+        ("forward", "ls", "gpubox", "extra"),
+        ("forward", "rm", "gpubox"),
     ],
     ids=" ".join,
 )
@@ -160,7 +168,7 @@ def test_a_variable_with_a_wrong_value_is_named(laptop: Laptop, variable: str, v
     assert variable in done.err or "--local-port" in done.err
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"url", "shell", "exec"}))
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"url", "shell", "exec", "forward"}))
 def test_every_option_of_a_verb_has_a_variable(laptop: Laptop, verb: str) -> None:
     told = " ".join(laptop.ok(verb, "--help").out.split())
     options = re.findall(r"(?<![\w-])--([a-z][a-z-]*)(?=[ ,])", told)
@@ -202,7 +210,7 @@ def test_json_of_attach_status_url_and_exec(alone: Lab) -> None:
     assert host["reachable"] is True
     [workspace] = host["workspaces"]
     assert {"name", "state", "since", "environment", "idle_s", "tunnel"} <= set(workspace)
-    assert workspace["tunnel"] == attached["local_port"]
+    assert workspace["tunnel"]["local_port"] == attached["local_port"]
     address = run("--json", "url", "gpubox/project").data()["url"]
     assert address.startswith(attached["url"] + "?token=")
     assert run("url").out.strip() == address

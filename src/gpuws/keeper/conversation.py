@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuws.errors import GpuwsError, prompt_needed
 from gpuws.keeper import wire as wires
-from gpuws.keeper.verbs import KEEPS, perform, request_of
+from gpuws.keeper.verbs import JOINS, KEEPS, perform, request_of
 from gpuws.keeper.wire import Wire
 from gpuws.keeper.world import real_world
 from gpuws.plan.ports import Process
@@ -87,8 +87,9 @@ class Conversation:
             world = real_world(self._keeper.line, self._keeper.forwards, self, self, self)
             result = perform(verb, request_of(verb, order["request"]), world)
             if verb in KEEPS and "local_port" in result:
-                self.name = result["name"]
-                self._keeper.hold(self, detached=bool(order.get("detach")))
+                self.name = result["workspace"].rpartition("/")[2]
+                detached = bool(order.get("detach"))
+                self._keeper.hold(self, detached=detached, joins=verb in JOINS)
             self._send({"result": result})
             if self.name and not order.get("detach"):
                 self._watch()

@@ -1,4 +1,4 @@
-"""The forwards over one line, by workspace name. They outlive its connections."""
+"""The forwards over one line, by workspace and name. They outlive its connections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gpuws.errors import GpuwsError
 from gpuws.keeper.line import Line
-from gpuws.plan.model import Target
+from gpuws.plan.forwards import JUPYTER, told
+from gpuws.plan.model import NamedForward, Target
 from gpuws.plan.ports import Flow, Host, Sink
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Held:
-    """A workspace's forward, where it leads, and why it leads nowhere."""
+    """A forward of a workspace, where it leads, and why it leads nowhere."""
 
     forward: Forward
     target: Target
@@ -32,7 +33,7 @@ class HeldForwards:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self.held: dict[str, Held] = {}
+        self.held: dict[tuple[str, str], Held] = {}  # by workspace and name of the forward
 
     def open(
         self,
@@ -42,6 +43,7 @@ class HeldForwards:
         port: int | None,
         wanted: int,
         ahead: Ahead | None = None,
+        forward: str = JUPYTER,
     ) -> int:
         from gpuws.tunnel.forward import open_forward
 
@@ -49,33 +51,33 @@ class HeldForwards:
         if host is None:
             raise GpuwsError("connection-lost", "there is no connection to the host")
         open_flow = ahead or (lambda sink: host.open_flow(target, sink))
-        known = self.held.get(name)
+        known = self.held.get((name, forward))
         if known and port in (None, known.forward.local_port):
             known.forward.retarget(open_flow)
             known.target, known.host, known.fault = target, host, ""
             return known.forward.local_port
-        forward = open_forward(open_flow, port, wanted=wanted)
+        made = open_forward(open_flow, port, wanted=wanted)
         if known:
             known.forward.close()
-        self.held[name] = Held(forward, target, host)
-        return forward.local_port
+        self.held[name, forward] = Held(made, target, host)
+        return made.local_port
 
     def resume(self, host: Host) -> bool:
         """Every forward goes on over this connection, with the clients that waited for it; whether
         there was one that did not use it already."""
-        behind = [each for each in tuple(self.held.values()) if each.host is not host]
-        for held in behind:
+        behind = [pair for pair in tuple(self.held.items()) if pair[1].host is not host]
+        for (_, forward), held in behind:
             held.host = host
-            held.forward.retarget(_flows(host, held.target))
+            held.forward.retarget(_flows(host, held.target, spare=forward == JUPYTER))
         return bool(behind)
 
     def port(self, name: str) -> int | None:
-        held = self.held.get(name)
+        held = self.held.get((name, JUPYTER))
         return held.forward.local_port if held else None
 
     def tunnel(self, name: str) -> dict[str, Any] | None:
         """Its health, as `status --json` tells it; None where none is open."""
-        held, link, now = self.held.get(name), self._line.link, time.monotonic()
+        held, link, now = self.held.get((name, JUPYTER)), self._line.link, time.monotonic()
         if held is None:
             return None
         host, stats = self._line.host, held.forward.stats()
@@ -94,26 +96,55 @@ class HeldForwards:
             "since_s": round(now - link.since, 1),
         }
 
+    def more(self, name: str) -> list[dict[str, Any]]:
+        """Its other forwards, as `status --json` lists them."""
+        return [
+            self._told(forward, held)
+            for (workspace, forward), held in tuple(self.held.items())
+            if workspace == name and forward != JUPYTER
+        ]
+
+    def _told(self, forward: str, held: Held) -> dict[str, Any]:
+        link, stats = self._line.link, held.forward.stats()
+        refusal = stats.last_error if stats.refusing else ""
+        return {
+            **told(NamedForward(forward, held.target)),
+            "local_port": held.forward.local_port,
+            "state": "paused" if held.fault else link.state,
+            "reason": held.fault or link.reason or refusal,
+            "connections": stats.open + stats.waiting,
+            "bytes_in": stats.bytes_in,
+            "bytes_out": stats.bytes_out,
+        }
+
     def outage(self) -> str:
         """Why the host cannot be asked now, while its connection is being made again; "" else."""
         link = self._line.link
         return "" if link.state == "open" else link.reason or "the connection is being made again"
 
-    def close(self, name: str) -> bool:
-        held = self.held.pop(name, None)
-        if held:
-            held.forward.close()
-        return held is not None
+    def holds(self, name: str) -> bool:
+        return any(workspace == name for workspace, _ in tuple(self.held))
+
+    def close(self, name: str, forward: str | None = None) -> bool:
+        """That one, or all of the workspace; whether one was open."""
+        ending = [key for key in tuple(self.held) if key[0] == name and forward in (None, key[1])]
+        for key in ending:
+            held = self.held.pop(key, None)
+            if held:
+                held.forward.close()
+        return bool(ending)
 
     def close_all(self) -> None:
-        for name in tuple(self.held):
+        for name, _ in tuple(self.held):
             self.close(name)
 
 
-def _flows(host: Host, target: Target) -> OpenFlow:
+def _flows(host: Host, target: Target, *, spare: bool) -> OpenFlow:
+    """``spare``: a flow may be opened before it is asked for. Jupyter does not mind one that says
+    nothing; another server may speak first, or take a single client."""
     from gpuws.tunnel.ahead import FAR, Ahead
 
     def plain(sink: Sink) -> Flow:
         return host.open_flow(target, sink)
 
-    return Ahead(plain) if host.latency() > FAR else plain
+    return Ahead(plain) if spare and host.latency() > FAR else plain

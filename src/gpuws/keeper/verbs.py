@@ -7,7 +7,15 @@ from typing import Any
 
 from gpuws.journeys.world import World
 from gpuws.keeper.codec import decode, encode
-from gpuws.plan.requests import DownRequest, Request, StatusRequest, UpRequest, WorkspaceRequest
+from gpuws.plan.requests import (
+    DownRequest,
+    EndForwardRequest,
+    ForwardRequest,
+    Request,
+    StatusRequest,
+    UpRequest,
+    WorkspaceRequest,
+)
 
 REQUESTS: dict[str, type[Request]] = {
     "up": UpRequest,
@@ -16,12 +24,17 @@ REQUESTS: dict[str, type[Request]] = {
     "logs": WorkspaceRequest,
     "exec": WorkspaceRequest,
     "shell": WorkspaceRequest,
+    "forward": ForwardRequest,
+    "end_forward": EndForwardRequest,
     "status": StatusRequest,
     "down": DownRequest,
 }
 
-KEEPS = frozenset({"up", "attach"})
+KEEPS = frozenset({"up", "attach", "forward"})
 """Verbs that leave a forward open: they always run in a keeper."""
+
+JOINS = frozenset({"forward"})
+"""Those that add to what a view has open: what they open ends with that view."""
 
 _MODULES = {"exec": "exec_"}
 
