@@ -339,9 +339,16 @@ def forward(
     name: Annotated[
         str | None, typer.Argument(metavar="[FNAME]", help="default: the service's, or the port")
     ] = None,
+    auto: Annotated[
+        bool,
+        typer.Option("--auto", envvar="GPUWS_AUTO", help="ask about the ports that it has opened"),
+    ] = False,
+    yes: Yes = False,
 ) -> None:
     """One more local port of a workspace, to a port or a Unix socket of its host."""
-    if host == "ls":
+    if auto:
+        _auto_forward(host, remote, yes=yes)
+    elif host == "ls":
         _list_forwards(remote, name)
     elif host == "rm":
         _end_forward(remote, name)
@@ -358,8 +365,21 @@ def _open_forward(host: str, remote: str, name: str | None) -> None:
     person = _telling.person()
     request = asking.forward_request(host, remote, name, _telling.options, person)
     result = view.open_workspace("forward", request, person, detach=True, browser=False)
-    told = f"127.0.0.1:{result['local_port']} leads to {result['remote']} of {result['workspace']}"
-    _telling.answer(result, f"{result['name']}: {told}")
+    _telling.answer(result, telling.opened_line(result))
+
+
+def _auto_forward(host: str, more: str | None, *, yes: bool) -> None:
+    from gpuws import view
+    from gpuws.plan.requests import AutoForwardRequest
+
+    if more is not None:
+        hint = "`gpuws forward HOST[/NAME] --auto` finds the ports by itself"
+        raise GpuwsError("usage", f"--auto takes no port such as {more}", hint=hint)
+    person = _telling.person()
+    reach, workspace = _target(host, person)
+    request = AutoForwardRequest(reach, _caller(), workspace, yes)
+    result = view.open_workspace("auto_forward", request, person, detach=True, browser=False)
+    _telling.answer(result, *telling.auto_lines(result))
 
 
 def _list_forwards(host: str | None, more: str | None) -> None:

@@ -173,6 +173,27 @@ def forward_lines(listed: list[dict[str, Any]]) -> list[str]:
     return [f"{each['workspace']:24} {each['name']:14} {words(each)}" for each in listed]
 
 
+def auto_lines(result: dict[str, Any]) -> list[str]:
+    """Of `forward --auto`: what was opened, and what to type for the rest."""
+    from gpuws.keeper.codec import decode
+    from gpuws.plan.open_ports import OpenPort, offer
+
+    place = result["workspace"]
+    if not result["ports"]:
+        return [f"no process of {place} has opened a port that leads nowhere yet"]
+    led = {each["remote"] for each in result["forwards"]}
+    rest = [decode(OpenPort, each) for each in result["ports"] if each["remote"] not in led]
+    return [
+        *(opened_line(each) for each in result["forwards"]),
+        *(f"{offer(each, place)} (process {each.pid}: {each.command})" for each in rest),
+    ]
+
+
+def opened_line(forward: dict[str, Any]) -> str:
+    way = f"127.0.0.1:{forward['local_port']} leads to {forward['remote']}"
+    return f"{forward['name']}: {way} of {forward['workspace']}"
+
+
 def trust_lines(allowed: list[dict[str, Any]]) -> list[str]:
     told = []
     for each in allowed:

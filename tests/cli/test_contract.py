@@ -26,7 +26,7 @@ VERBS = {
     "logs": "-f --follow --tail --build",
     "shell": "",
     "exec": "",
-    "forward": "",
+    "forward": "--auto --yes",
     "trust": "--list --forget",
     "demo": "--exit-after-ready --no-browser",
 }
@@ -99,6 +99,7 @@ def test_no_words_at_all_show_the_help(laptop: Laptop) -> None:
         ("forward", "gpubox", "relative/socket"),
         ("forward", "ls", "gpubox", "extra"),
         ("forward", "rm", "gpubox"),
+        ("forward", "gpubox", "6006", "--auto"),
     ],
     ids=" ".join,
 )
@@ -168,7 +169,7 @@ def test_a_variable_with_a_wrong_value_is_named(laptop: Laptop, variable: str, v
     assert variable in done.err or "--local-port" in done.err
 
 
-@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"url", "shell", "exec", "forward"}))
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"url", "shell", "exec"}))
 def test_every_option_of_a_verb_has_a_variable(laptop: Laptop, verb: str) -> None:
     told = " ".join(laptop.ok(verb, "--help").out.split())
     options = re.findall(r"(?<![\w-])--([a-z][a-z-]*)(?=[ ,])", told)

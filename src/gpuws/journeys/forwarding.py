@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gpuws.errors import GpuwsError
@@ -14,6 +15,12 @@ from gpuws.plan.requests import Reach
 def wanted(reach: Reach, workspace: Workspace) -> tuple[NamedForward, ...]:
     """This laptop's hosts.yaml counts before what the host remembers."""
     return joined(reach.entry.forwards, workspace.forwards)
+
+
+def free_name(forward: NamedForward, reach: Reach, workspace: Workspace) -> NamedForward:
+    """Under its port's number where its name leads elsewhere already."""
+    taken = {each.name for each in wanted(reach, workspace)}
+    return replace(forward, name=str(forward.target.port)) if forward.name in taken else forward
 
 
 def open_all(world: World, reach: Reach, workspace: Workspace) -> tuple[dict[str, Any], ...]:

@@ -95,6 +95,7 @@ def _workspace(
         "idle_s": idle.get(workspace.name),
         "tunnel": world.forwards.tunnel(workspace.name),
         "forwards": _forwards(workspace, reach, world),
+        "ports": world.forwards.noticed(workspace.name),
         "dir": workspace.get("dir"),
         "owner": owner if isinstance(owner, dict) else {},
         "gpus": workspace.raw.get("gpus"),

@@ -44,6 +44,10 @@ class Forwards(Protocol):
         """The workspace's other open forwards, as `status --json` lists them."""
         ...
 
+    def noticed(self, name: str) -> list[dict[str, Any]]:
+        """Open ports of the workspace's processes that nothing leads to, where it is open here."""
+        ...
+
     def outage(self) -> str:
         """Why the host cannot be asked now, while its connection is being made again; "" else."""
         ...

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpuws.errors import GpuwsError
 from gpuws.keeper.line import Line
+from gpuws.keeper.noticing import Noticing
 from gpuws.plan.forwards import JUPYTER, told
 from gpuws.plan.model import NamedForward, Target
+from gpuws.plan.open_ports import not_led_to
 from gpuws.plan.ports import Flow, Host, Sink
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class HeldForwards:
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self._noticing = Noticing(line)
         self.held: dict[tuple[str, str], Held] = {}  # by workspace and name of the forward
 
     def open(
@@ -116,6 +119,14 @@ class HeldForwards:
             "bytes_in": stats.bytes_in,
             "bytes_out": stats.bytes_out,
         }
+
+    def noticed(self, name: str) -> list[dict[str, Any]]:
+        """Ports that its processes opened and that no forward of it leads to; none of a workspace
+        that nobody has open here, and one question every 10 s at most."""
+        if not self.holds(name) or self._line.link.state != "open":
+            return []
+        led = (each["remote"] for each in self.more(name))
+        return [asdict(each) for each in not_led_to(self._noticing.ports(name), led)]
 
     def outage(self) -> str:
         """Why the host cannot be asked now, while its connection is being made again; "" else."""

@@ -8,6 +8,7 @@ from typing import Any
 from gpuws.journeys.world import World
 from gpuws.keeper.codec import decode, encode
 from gpuws.plan.requests import (
+    AutoForwardRequest,
     DownRequest,
     EndForwardRequest,
     ForwardRequest,
@@ -25,16 +26,20 @@ REQUESTS: dict[str, type[Request]] = {
     "exec": WorkspaceRequest,
     "shell": WorkspaceRequest,
     "forward": ForwardRequest,
+    "auto_forward": AutoForwardRequest,
     "end_forward": EndForwardRequest,
     "status": StatusRequest,
     "down": DownRequest,
 }
 
-KEEPS = frozenset({"up", "attach", "forward"})
+KEEPS = frozenset({"up", "attach", "forward", "auto_forward"})
 """Verbs that leave a forward open: they always run in a keeper."""
 
-JOINS = frozenset({"forward"})
+JOINS = frozenset({"forward", "auto_forward"})
 """Those that add to what a view has open: what they open ends with that view."""
+
+OPENED = frozenset({"local_port", "forwards"})
+"""Keys of an answer that says what was opened; `up --dry-run` has none of them."""
 
 _MODULES = {"exec": "exec_"}
 

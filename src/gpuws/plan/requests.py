@@ -87,6 +87,16 @@ class ForwardRequest:
 
 
 @dataclass(frozen=True)
+class AutoForwardRequest:
+    """Local ports for what the workspace's processes have opened; ``yes``: for all of it."""
+
+    reach: Reach
+    caller: Caller
+    name: str | None = None  # of the workspace
+    yes: bool = False
+
+
+@dataclass(frozen=True)
 class EndForwardRequest:
     """The end of one, by its name."""
 
@@ -116,7 +126,13 @@ class StatusRequest:
 
 
 Request = (
-    UpRequest | WorkspaceRequest | ForwardRequest | EndForwardRequest | DownRequest | StatusRequest
+    UpRequest
+    | WorkspaceRequest
+    | ForwardRequest
+    | AutoForwardRequest
+    | EndForwardRequest
+    | DownRequest
+    | StatusRequest
 )
 
 
@@ -147,6 +163,15 @@ class Forwarded:
     name: str
     remote: str
     local_port: int
+
+
+@dataclass(frozen=True)
+class AutoForwarded:
+    """Answer of forward --auto: what was found and led nowhere yet, and what was opened of it."""
+
+    workspace: str
+    ports: tuple[dict[str, Any], ...]  # OpenPort
+    forwards: tuple[dict[str, Any], ...]  # Forwarded
 
 
 @dataclass(frozen=True)
