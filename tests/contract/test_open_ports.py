@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 
 from gpuws.engines.ports import open_ports
+from gpuws.tunnel.local_ports import is_free
 from tests.support.local_host import LocalHost
 
 SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
 LISTEN = """
 import socket, sys
-held = [socket.create_server((a, 0), family=socket.AF_INET6 if ":" in a else socket.AF_INET)
-        for a in sys.argv[1:]]
+families = {True: socket.AF_INET6, False: socket.AF_INET}
+port = int(sys.argv[1])
+held = [socket.create_server((a, port), family=families[":" in a]) for a in sys.argv[2:]]
 print(*(each.getsockname()[1] for each in held), flush=True)
 sys.stdin.read()
 """
@@ -49,10 +51,12 @@ class Box:
         (runtime / "kernel-1.json").write_text(text)
 
     @contextlib.contextmanager
-    def listening(self, *addresses: str, nonce: str | None = None) -> Iterator[list[int]]:
-        """A process with the session's mark, or another one; its ports."""
+    def listening(
+        self, *addresses: str, nonce: str | None = None, port: int = 0
+    ) -> Iterator[list[int]]:
+        """A process with the session's mark, or another one; its ports (0: the system's choice)."""
         with subprocess.Popen(
-            [sys.executable, "-c", LISTEN, *addresses],
+            [sys.executable, "-c", LISTEN, str(port), *addresses],
             env={**os.environ, "GPUWS_SESSION": nonce or self.nonce},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -113,6 +117,8 @@ def test_of_a_kernel_neither_jupyters_ports_nor_those_of_the_systems_choice_are_
 
 
 def test_jupyters_own_port_where_it_has_one_is_none_of_them(box: Box) -> None:
-    with box.listening("127.0.0.1") as (port,), box.listening("127.0.0.1") as (other,):
-        (box.folder / "endpoint").write_text(f"tcp:{port} 1700000000\n")
+    chosen = next(port for port in range(20000 + os.getpid() % 9000, 30000) if is_free(port))
+    with box.listening("127.0.0.1", port=chosen), box.listening("127.0.0.1") as (other,):
+        assert set(box.told()) == {str(chosen), str(other)}
+        (box.folder / "endpoint").write_text(f"tcp:{chosen} 1700000000\n")
         assert box.told() == [str(other)]

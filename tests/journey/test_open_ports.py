@@ -111,6 +111,9 @@ def test_the_host_is_asked_every_10_s_at_most_and_only_where_the_workspace_is_op
         assert noticed(wire) == []  # asked a moment ago
         time.sleep(10)
         assert noticed(wire) == [port]
+        wire.forget()
+        assert noticed(wire) == []
+        wire.attach()
 
 
 def test_a_terminal_is_asked_port_by_port(wire: Wire) -> None:

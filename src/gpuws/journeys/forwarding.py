@@ -18,9 +18,12 @@ def wanted(reach: Reach, workspace: Workspace) -> tuple[NamedForward, ...]:
 
 
 def free_name(forward: NamedForward, reach: Reach, workspace: Workspace) -> NamedForward:
-    """Under its port's number where its name leads elsewhere already."""
+    """Under another name where its own leads elsewhere already: its port's number, if that is
+    free."""
     taken = {each.name for each in wanted(reach, workspace)}
-    return replace(forward, name=str(forward.target.port)) if forward.name in taken else forward
+    number = str(forward.target.port)
+    names = (forward.name, number, *(f"{number}-{count}" for count in range(2, len(taken) + 3)))
+    return replace(forward, name=next(each for each in names if each not in taken))
 
 
 def open_all(world: World, reach: Reach, workspace: Workspace) -> tuple[dict[str, Any], ...]:
