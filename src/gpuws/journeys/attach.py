@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gpuws.engines.session import wait_until_running
 from gpuws.errors import GpuwsError
-from gpuws.journeys.forwarding import open_all, wanted
+from gpuws.journeys.forwarding import lead_back, open_all, wanted
 from gpuws.journeys.opening import begin_early
 from gpuws.journeys.way import ALIVE, find, open_way, ready
 from gpuws.journeys.world import Stopwatch, World
@@ -41,6 +41,7 @@ def run(request: WorkspaceRequest, world: World) -> Ready:
             if early is not None:
                 early.end()
         forwards = open_all(world, reach, workspace)
+        lead_back(world, reach)
         calls = host.calls - calls
         return ready(reach, workspace, port, "none", watch, calls, forwards=forwards)
 

@@ -37,6 +37,13 @@ def open_all(world: World, reach: Reach, workspace: Workspace) -> tuple[dict[str
     return tuple(world.forwards.more(workspace.name))
 
 
+def lead_back(world: World, reach: Reach) -> None:
+    """The ports of ``reverse:``. A server that forbids it costs one warning, not the workspace."""
+    for error in world.forwards.lead_back(reach.entry.reverse):
+        hint = f"; {error.hint}" if error.hint else ""
+        world.report.warn(f"{error.message}{hint}")
+
+
 def open_one(
     world: World,
     reach: Reach,

@@ -12,7 +12,7 @@ from gpuws.environments import frameworks
 from gpuws.environments.build import Built, ensure
 from gpuws.errors import GpuwsError
 from gpuws.journeys import down, dry_run, tmux
-from gpuws.journeys.forwarding import open_all
+from gpuws.journeys.forwarding import lead_back, open_all
 from gpuws.journeys.orders import environment_order
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
@@ -46,6 +46,7 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         watch.lap("session_s")
         port = _open(request, workspace, token, host, world, watch)
         forwards = open_all(world, request.reach, workspace)
+        lead_back(world, request.reach)
         _ask_frameworks(request, facts, built, host, world)
         action, calls = _action(plan, built), host.calls - calls
         return ready(

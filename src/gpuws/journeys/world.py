@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gpuws.errors import GpuwsError
 from gpuws.plan.forwards import JUPYTER
-from gpuws.plan.model import Profile, Secret, Target
+from gpuws.plan.model import Profile, ReverseForward, Secret, Target
 from gpuws.plan.ports import Ask, Host, Process, Progress
 from gpuws.plan.requests import Reach
 from gpuws.records import Records
@@ -42,6 +43,10 @@ class Forwards(Protocol):
 
     def more(self, name: str) -> list[dict[str, Any]]:
         """The workspace's other open forwards, as `status --json` lists them."""
+        ...
+
+    def lead_back(self, wanted: tuple[ReverseForward, ...]) -> list[GpuwsError]:
+        """Ports of the host that lead to this laptop; why some of them do not."""
         ...
 
     def noticed(self, name: str) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from gpuws.errors import GpuwsError
 from gpuws.keeper.line import Line
 from gpuws.keeper.noticing import Noticing
+from gpuws.keeper.reverses import Reverses
 from gpuws.plan.forwards import JUPYTER, told
-from gpuws.plan.model import NamedForward, Target
+from gpuws.plan.model import NamedForward, ReverseForward, Target
 from gpuws.plan.open_ports import not_led_to
 from gpuws.plan.ports import Flow, Host, Sink
 
@@ -36,6 +37,7 @@ class HeldForwards:
     def __init__(self, line: Line) -> None:
         self._line = line
         self._noticing = Noticing(line)
+        self._reverses = Reverses()
         self.held: dict[tuple[str, str], Held] = {}  # by workspace and name of the forward
 
     def open(
@@ -72,7 +74,13 @@ class HeldForwards:
         for (_, forward), held in behind:
             held.host = host
             held.forward.retarget(_flows(host, held.target, spare=forward == JUPYTER))
+        self._reverses.resume(host)
         return bool(behind)
+
+    def lead_back(self, wanted: tuple[ReverseForward, ...]) -> list[GpuwsError]:
+        """Ports of the host that lead to this laptop; why some of them do not."""
+        host = self._line.host
+        return self._reverses.lead(host, wanted) if host else []
 
     def port(self, name: str) -> int | None:
         held = self.held.get((name, JUPYTER))
@@ -146,6 +154,7 @@ class HeldForwards:
         return bool(ending)
 
     def close_all(self) -> None:
+        self._reverses.close()
         for name, _ in tuple(self.held):
             self.close(name)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gpuws.plan import answers
-from gpuws.plan.model import NamedForward, Target
+from gpuws.plan.model import NamedForward, ReverseForward, Target
 from gpuws.plan.naming import FIRST_LOCAL_PORT, NAME
 
 JUPYTER = "jupyter"
@@ -92,6 +92,16 @@ def believed(pairs: Iterable[tuple[str, str]]) -> tuple[NamedForward, ...]:
         except ValueError:
             continue
     return joined(found)
+
+
+def reverse_from(words: str, name: str) -> ReverseForward:
+    """``REMOTE_PORT:LOCAL_PORT``. Raises ValueError as ``forward_from`` does."""
+    found = re.fullmatch(rf"({_NUMBER}):({_NUMBER})", words)
+    remote, local = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not (1024 <= remote <= 65535 and 0 < local <= 65535):
+        hint = "write 3128:3128: the host's port from 1024 on, then the laptop's"
+        raise ValueError(f"{_shown(words)} does not lead back\n{hint}")
+    return ReverseForward(checked(name), remote, local)
 
 
 def joined(*groups: Iterable[NamedForward]) -> tuple[NamedForward, ...]:

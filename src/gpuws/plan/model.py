@@ -78,6 +78,7 @@ class HostEntry:
     pip_index: str | None = None
     login_env: bool = False
     forwards: tuple[NamedForward, ...] = ()
+    reverse: tuple[ReverseForward, ...] = ()
     where: str = ""  # "file:line" for messages
 
 
@@ -266,6 +267,15 @@ class NamedForward:
     name: str
     target: Target
     local_port: int | None = None
+
+
+@dataclass(frozen=True)
+class ReverseForward:
+    """A port of the host's loopback that leads to one of the laptop's."""
+
+    name: str
+    remote_port: int
+    local_port: int
 
 
 @dataclass(frozen=True)
