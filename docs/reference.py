@@ -11,7 +11,10 @@ from gpuws.errors import EXIT_OF, Exit
 from gpuws.options import HELP
 
 FOLDER = Path(__file__).resolve().parent / "reference"
-VERBS = ("up", "attach", "down", "status", "url", "logs", "shell", "exec", "trust", "demo")
+VERBS = (
+    *("up", "attach", "down", "status", "url", "logs", "shell", "exec", "forward", "trust"),
+    "demo",
+)
 
 MEANING = {
     Exit.OK: "done",

@@ -15,7 +15,7 @@ from gpuws import places, projects
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
 from gpuws.plan.model import EnvironmentSpec, HostEntry
-from gpuws.plan.requests import Caller, Reach, UpRequest
+from gpuws.plan.requests import Caller, ForwardRequest, Reach, UpRequest
 from gpuws.projects import Person
 from gpuws.records import Records
 
@@ -88,6 +88,22 @@ def target(
     if last.ssh_config and not options.ssh_config:
         found = replace(found, ssh_config=last.ssh_config, port=options.port or last.port)
     return found, last.name
+
+
+def forward_request(
+    host: str, remote: str, name: str | None, options: Options, person: Person
+) -> ForwardRequest:
+    """Raises usage for words that lead nowhere, before anything goes over the wire."""
+    from gpuws.plan.forwards import forward_from
+
+    try:
+        forward = forward_from(remote, name)
+    except ValueError as error:
+        message, _, hint = str(error).partition("\n")
+        hint = hint or "see `gpuws forward --help`"
+        raise GpuwsError("usage", message, hint=hint) from None
+    found, workspace = target(host, options, person, verb="forward")
+    return ForwardRequest(found, caller(), forward, workspace)
 
 
 def caller() -> Caller:

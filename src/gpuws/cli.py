@@ -16,7 +16,7 @@ from gpuws.options import Options
 from gpuws.telling import Telling
 
 if TYPE_CHECKING:
-    from gpuws.plan.requests import Caller, Reach, UpRequest, WorkspaceRequest
+    from gpuws.plan.requests import Caller, HostStatus, Reach, UpRequest, WorkspaceRequest
     from gpuws.report import Plain
 
 app = typer.Typer(
@@ -316,12 +316,95 @@ def status(
         if not watch:
             break
         time.sleep(2)
-    failed = [each for each in found if not each.reachable]
-    if failed:
-        _telling.code = int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
+    _telling.code = _reached(found)
 
 
 app.command(name="ls", help="The same as status.")(status)
+
+
+@app.command()
+def forward(
+    host: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOST[/NAME]",
+            help="whose; or `ls [HOST]`: list them, `rm HOST[/NAME] FNAME`: end one",
+            autocompletion=completing.hosts,
+        ),
+    ],
+    remote: Annotated[
+        str | None,
+        typer.Argument(metavar="[LOCAL:]REMOTE", help="6006, 8890:6006, node7:6006, /path/socket"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[FNAME]", help="default: the service's, or the port")
+    ] = None,
+    auto: Annotated[
+        bool,
+        typer.Option("--auto", envvar="GPUWS_AUTO", help="ask about the ports that it has opened"),
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """One more local port of a workspace, to a port or a Unix socket of its host."""
+    if auto:
+        _auto_forward(host, remote, yes=yes)
+    elif host == "ls":
+        _list_forwards(remote, name)
+    elif host == "rm":
+        _end_forward(remote, name)
+    elif remote is None:
+        hint = f"`gpuws forward {host} 6006` opens TensorBoard's port"
+        raise GpuwsError("usage", "where shall it lead?", hint=hint)
+    else:
+        _open_forward(host, remote, name)
+
+
+def _open_forward(host: str, remote: str, name: str | None) -> None:
+    from gpuws import asking, view
+
+    person = _telling.person()
+    request = asking.forward_request(host, remote, name, _telling.options, person)
+    result = view.open_workspace("forward", request, person, detach=True, browser=False)
+    _telling.answer(result, telling.opened_line(result))
+
+
+def _auto_forward(host: str, more: str | None, *, yes: bool) -> None:
+    from gpuws import view
+    from gpuws.plan.requests import AutoForwardRequest
+
+    if more is not None:
+        hint = "`gpuws forward HOST[/NAME] --auto` finds the ports by itself"
+        raise GpuwsError("usage", f"--auto takes no port such as {more}", hint=hint)
+    person = _telling.person()
+    reach, workspace = _target(host, person)
+    request = AutoForwardRequest(reach, _caller(), workspace, yes)
+    result = view.open_workspace("auto_forward", request, person, detach=True, browser=False)
+    _telling.answer(result, *telling.auto_lines(result))
+
+
+def _list_forwards(host: str | None, more: str | None) -> None:
+    from gpuws import fleet
+
+    if more is not None:
+        raise GpuwsError("usage", f"{more} is one word too many", hint="`gpuws forward ls [HOST]`")
+    found = fleet.status([host] if host else [], _telling.options, _telling.person())
+    listed = fleet.forwards(found)
+    _telling.answer({"forwards": listed}, *telling.forward_lines(listed))
+    _telling.code = _reached(found)
+
+
+def _end_forward(host: str | None, name: str | None) -> None:
+    from gpuws import view
+    from gpuws.plan.requests import EndForwardRequest
+
+    if host is None or name is None:
+        hint = "`gpuws forward rm HOST[/NAME] FNAME`; `gpuws forward ls` lists them"
+        raise GpuwsError("usage", "which forward shall end?", hint=hint)
+    person = _telling.person()
+    reach, workspace = _target(host, person)
+    request = EndForwardRequest(reach, _caller(), name, workspace)
+    result = view.one_shot("end_forward", request, person)
+    _telling.answer(result, f"ended {result['name']} of {result['workspace']}")
 
 
 @app.command()
@@ -371,6 +454,13 @@ def demo(
         browser=not no_browser,
     )
     _telling.answer(ready)
+
+
+def _reached(found: Sequence[HostStatus]) -> int:
+    """The exit code of having asked them."""
+    if all(each.reachable for each in found):
+        return 0
+    return int(Exit.NETWORK if len(found) == 1 else Exit.SOME_FAILED)
 
 
 def _browser(unwanted: bool) -> bool:

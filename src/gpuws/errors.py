@@ -50,8 +50,12 @@ _CODES: dict[Exit, str] = {
         "health-check-failed foreign-export"
     ),
     Exit.JUPYTER: ("jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours jupyter-open"),
-    Exit.CONFLICT: ("locked other-folder other-settings newer-workspace kernels-busy not-ours"),
-    Exit.NOT_FOUND: "workspace-not-found no-workspace several-workspaces rebooted not-running",
+    Exit.CONFLICT: (
+        "locked other-folder other-settings newer-workspace kernels-busy not-ours forward-exists"
+    ),
+    Exit.NOT_FOUND: (
+        "workspace-not-found no-workspace several-workspaces rebooted not-running forward-not-found"
+    ),
     Exit.NOT_TRUSTED: "not-trusted",
     Exit.TUNNEL: "local-port-taken forwarding-refused tunnel-failed",
     Exit.INTERRUPTED: "interrupted",

@@ -12,7 +12,9 @@ from gpuws import asking
 from gpuws.errors import GpuwsError
 from gpuws.keeper.codec import decode
 from gpuws.options import Options
+from gpuws.plan.forwards import words as forward_words
 from gpuws.plan.healing import words
+from gpuws.plan.open_ports import OpenPort, offer
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
 from gpuws.projects import Person
 from gpuws.records import Records
@@ -64,6 +66,16 @@ def data(found: HostStatus) -> dict[str, Any]:
     return {key: value for key, value in asdict(found).items() if value is not None}
 
 
+def forwards(found: Sequence[HostStatus]) -> list[dict[str, Any]]:
+    """Every forward beside Jupyter's, with its workspace as HOST/NAME."""
+    return [
+        {"workspace": f"{host.host}/{each['name']}", **forward}
+        for host in found
+        for each in host.workspaces
+        for forward in each.get("forwards", ())
+    ]
+
+
 def lines(found: Sequence[HostStatus]) -> list[str]:
     """For a person: one block a host."""
     if not found:
@@ -71,7 +83,7 @@ def lines(found: Sequence[HostStatus]) -> list[str]:
     told: list[str] = []
     for host in found:
         told.append(_headline(host))
-        told += [f"  {line}" for each in host.workspaces for line in _workspace(each)]
+        told += [f"  {line}" for each in host.workspaces for line in _workspace(host.host, each)]
         if host.reachable and not host.workspaces:
             told.append("  no workspace")
     return told
@@ -89,7 +101,7 @@ def _headline(host: HostStatus) -> str:
     return f"{host.host}: {cards or 'no GPU'}"
 
 
-def _workspace(each: dict[str, Any]) -> list[str]:
+def _workspace(host: str, each: dict[str, Any]) -> list[str]:
     tunnel = f"tunnel {words(each['tunnel'])}" if each["tunnel"] else "no tunnel from here"
     since = time.strftime("%Y-%m-%d %H:%M", time.localtime(each["since"])) if each["since"] else ""
     owner = each.get("owner") or {}
@@ -97,6 +109,9 @@ def _workspace(each: dict[str, Any]) -> list[str]:
     idle = _idle(each["idle_s"] or 0)
     parts = [f"{each['name']:20} {each['state']:9} {since}", idle, tunnel, whose]
     told = ["  ".join(part for part in parts if part)]
+    told += [f"    {one['name']:14} {forward_words(one)}" for one in each.get("forwards", ())]
+    place = f"{host}/{each['name']}"
+    told += [f"    {offer(decode(OpenPort, one), place)}" for one in each.get("ports", ())]
     if each.get("activate"):
         told.append(f"    {each['activate']}")
     return told

@@ -16,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuws.host.sanitise import sanitise
+from gpuws.keeper.codec import decode
 from gpuws.plan.healing import words
-from gpuws.report import STAGES, Plain, encodable, facts_of
+from gpuws.plan.open_ports import OpenPort, offer
+from gpuws.report import STAGES, Plain, encodable, facts_of, forwards_of
 
 
 @dataclass
@@ -113,6 +115,11 @@ class Live(Plain):
             table.add_row("GPU", Text(card_text(card)))
         tunnel = words(health) if health.get("state") else "open"
         table.add_row("tunnel", Text(sanitise(tunnel), overflow="fold"))
+        for label, value in forwards_of(health.get("forwards", result["forwards"])):
+            table.add_row(label, Text(encodable(sanitise(value), sys.stderr), overflow="fold"))
+        for each in health.get("ports", ()):
+            offered = offer(decode(OpenPort, each), result["workspace"])
+            table.add_row("noticed", Text(sanitise(offered), overflow="fold"))
         keys = Text("o open · c copy the URL · q leave (Jupyter goes on)", style="dim")
         lines: list[RenderableType] = [table, Text(""), Text(encodable(keys.plain, sys.stderr))]
         if said:

@@ -1,4 +1,5 @@
-"""The laptop's address book of workspaces: no secrets, and losing it costs nothing."""
+"""The laptop's address book of workspaces and their local ports: no secrets, and losing it costs
+nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from gpuws import places
 
 _SCHEMA = 1
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
+_MOST_PORTS = 500  # forwards whose local port is kept
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,37 @@ class Records:
 
     def remember(self, record: Record) -> None:
         others = [r for r in self.all() if (r.host, r.name) != (record.host, record.name)]
-        self._write([record, *others])
+        self._write([record, *others], self._ports())
 
     def forget(self, host: str, name: str) -> None:
+        """Its forwards' ports are kept: bookmarks hold over `down` and `up`."""
         kept = [r for r in self.all() if (r.host, r.name) != (host, name)]
-        self._write(kept)
+        self._write(kept, self._ports())
 
-    def _write(self, records: list[Record]) -> None:
+    def port_of(self, place: str, forward: str) -> int | None:
+        """The local port that a forward of the workspace HOST/NAME had the last time."""
+        return self._ports().get(f"{place} {forward}")
+
+    def keep_port(self, place: str, forward: str, port: int) -> None:
+        key, before = f"{place} {forward}", self._ports()
+        if before.get(key) == port:
+            return
+        others = [pair for pair in before.items() if pair[0] != key]
+        self._write(list(self.all()), dict([*others, (key, port)][-_MOST_PORTS:]))
+
+    def _ports(self) -> dict[str, int]:
+        """The oldest choice first; none from a file that cannot be read."""
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))["ports"]
+            return {k: v for k, v in found.items() if type(v) is int and 1024 <= v <= 65535}
+        except (*_DAMAGED, AttributeError):
+            return {}
+
+    def _write(self, records: list[Record], ports: dict[str, int]) -> None:
         """A laptop's full or read-only disk must not fail what was done on the host."""
         places.private(self._path.parent)
-        text = json.dumps({"schema": _SCHEMA, "workspaces": [asdict(r) for r in records]}, indent=1)
+        known = {"workspaces": [asdict(r) for r in records], "ports": ports}
+        text = json.dumps({"schema": _SCHEMA, **known}, indent=1)
         temporary = self._path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
         with contextlib.suppress(OSError):
             temporary.write_text(text, encoding="utf-8")

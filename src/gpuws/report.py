@@ -10,12 +10,13 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from gpuws.errors import prompt_needed
 from gpuws.host.sanitise import sanitise
 from gpuws.keeper import wire as wires
+from gpuws.plan.forwards import words
 
 _QUIET_FOR = 15.0  # seconds between two progress lines off a terminal
 
@@ -157,3 +158,8 @@ def facts_of(result: dict[str, Any]) -> list[tuple[str, str]]:
     rows.append(("environment", made.strip()))
     rows.append(("GPUs", "all visible" if gpus is None else ", ".join(map(str, gpus)) or "none"))
     return rows
+
+
+def forwards_of(listed: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """One row for each forward beside Jupyter's."""
+    return [("forward", f"{each['name']}: {words(each)}") for each in listed]

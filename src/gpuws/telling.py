@@ -133,10 +133,11 @@ def ready_lines(result: dict[str, Any], *, left: bool) -> list[str]:
             f"left {place}: Jupyter goes on; `gpuws attach {place}` opens the way again, "
             f"`gpuws down {place}` ends it"
         ]
-    from gpuws.report import facts_of
+    from gpuws.report import facts_of, forwards_of
 
+    rows = [*facts_of(result), *forwards_of(result["forwards"])]
     after = f"`gpuws url {place}` prints the address with its token; `gpuws down {place}` ends it"
-    return [*(f"{label:12}{value}" for label, value in facts_of(result)), after]
+    return [*(f"{label:12}{value}" for label, value in rows), after]
 
 
 def plan_lines(plan: dict[str, Any]) -> list[str]:
@@ -161,6 +162,36 @@ def down_lines(result: dict[str, Any]) -> list[str]:
         *(f"LEFT    {item}" for item in result["left"]),
         *([] if result["left"] else ["nothing of the session is left on the host"]),
     ]
+
+
+def forward_lines(listed: list[dict[str, Any]]) -> list[str]:
+    """Of `forward ls`."""
+    from gpuws.plan.forwards import words
+
+    if not listed:
+        return ["no forward beside Jupyter's; `gpuws forward HOST PORT` opens one"]
+    return [f"{each['workspace']:24} {each['name']:14} {words(each)}" for each in listed]
+
+
+def auto_lines(result: dict[str, Any]) -> list[str]:
+    """Of `forward --auto`: what was opened, and what to type for the rest."""
+    from gpuws.keeper.codec import decode
+    from gpuws.plan.open_ports import OpenPort, offer
+
+    place = result["workspace"]
+    if not result["ports"]:
+        return [f"no process of {place} has opened a port that leads nowhere yet"]
+    led = {each["remote"] for each in result["forwards"]}
+    rest = [decode(OpenPort, each) for each in result["ports"] if each["remote"] not in led]
+    return [
+        *(opened_line(each) for each in result["forwards"]),
+        *(f"{offer(each, place)} (process {each.pid}: {each.command})" for each in rest),
+    ]
+
+
+def opened_line(forward: dict[str, Any]) -> str:
+    way = f"127.0.0.1:{forward['local_port']} leads to {forward['remote']}"
+    return f"{forward['name']}: {way} of {forward['workspace']}"
 
 
 def trust_lines(allowed: list[dict[str, Any]]) -> list[str]:

@@ -18,7 +18,7 @@ from gpuws.options import Options
 from gpuws.plan.healing import words
 from gpuws.plan.model import Secret
 from gpuws.plan.requests import Caller, Reach, Request, WorkspaceRequest
-from gpuws.report import Plain, facts_of
+from gpuws.report import Plain, facts_of, forwards_of
 
 if TYPE_CHECKING:
     from gpuws.panel import Live
@@ -68,7 +68,8 @@ def open_workspace(
     browser: bool,
     keeper: Starting | None = None,
 ) -> dict[str, Any]:
-    """`up` and `attach`. Returns when the workspace is ready (detached) or has been left."""
+    """`up`, `attach` and, always detached, `forward`. Returns when it is ready (detached) or has
+    been left."""
     keeper = keeper or Starting(client.keeper_key(request.reach))
     talk = Talk(keeper.wire(), person)
     result: dict[str, Any] | None = None
@@ -128,7 +129,7 @@ def _stay(
 
 def _tell_changes(talk: Talk, result: dict[str, Any], person: Plain) -> None:
     """A line for each change of the tunnel's state, until it is closed."""
-    for label, value in facts_of(result):
+    for label, value in (*facts_of(result), *forwards_of(result["forwards"])):
         person.talk(f"{label:12}{value}")
     person.talk("the tunnel stays open until Ctrl-C")
     before: tuple[str, int] | None = None

@@ -26,6 +26,7 @@ VERBS = {
     "logs": "-f --follow --tail --build",
     "shell": "",
     "exec": "",
+    "forward": "--auto --yes",
     "trust": "--list --forget",
     "demo": "--exit-after-ready --no-browser",
 }
@@ -91,6 +92,14 @@ def test_no_words_at_all_show_the_help(laptop: Laptop) -> None:
         ("logs", "gpubox", "--tail", "-3"),
         ("exec", "gpubox"),
         ("exec", "gpubox", "--"),
+        ("forward", "gpubox"),
+        ("forward", "gpubox", "99999"),
+        ("forward", "gpubox", "80:6006"),
+        ("forward", "gpubox", "6006", "jupyter"),
+        ("forward", "gpubox", "relative/socket"),
+        ("forward", "ls", "gpubox", "extra"),
+        ("forward", "rm", "gpubox"),
+        ("forward", "gpubox", "6006", "--auto"),
     ],
     ids=" ".join,
 )

@@ -29,3 +29,28 @@ def test_a_cell_in_a_new_notebook_gives_its_result_through_the_tunnel(
             with pytest.raises(AssertionError, match="not within"):
                 page.wait_for("document.querySelector('#no-such-thing') !== null", timeout=1.0)
         lab.laptop.ok("down", "--yes")
+
+
+@pytest.mark.timeout(120)  # about 15 s
+def test_two_workspaces_in_one_browser_stay_logged_in_both(
+    jupyter_env: Path, short_tmp: Path
+) -> None:
+    """Browsers do not separate cookies by port; each workspace has a base_url of its own."""
+    with running_lab(short_tmp) as lab, browser.open_page(short_tmp) as page:
+        urls = []
+        for name in ("one", "two"):
+            lab.laptop.ok("up", "gpubox", "-d", "--name", name, "--use-env", str(jupyter_env))
+            urls.append(lab.laptop.ok("url", f"gpubox/{name}").out.strip())
+        for url in urls:
+            page.goto(url)
+        for url in (*urls, *urls):
+            address = url.partition("?")[0]
+            page.goto(address)
+            assert page.evaluate(STATUS) == 200
+            assert page.evaluate("location.href") == address
+        page.command("Network.clearBrowserCookies")
+        assert page.evaluate(STATUS) == 403
+        lab.laptop.ok("down", "gpubox", "--all", "--yes")
+
+
+STATUS = "fetch(location.pathname.replace(/lab$/, 'api/status')).then(a => a.status)"

@@ -8,13 +8,14 @@ import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from gpuws.host import session
 from gpuws.host.refusal import refused
 from gpuws.host.script import frame, unframe
 from gpuws.plan.model import Profile, Target
-from gpuws.plan.ports import Flow, Process, Reply, Script, Sink, Stream
+from gpuws.plan.ports import Arrival, Flow, Process, Reply, Script, Sink, Stream
 from tests.support.local_flow import CONNECT_FAILED, Carrier
 
 
@@ -124,6 +125,12 @@ class LocalHost:
         if self._carrier is None:
             self._carrier = Carrier()
         return self._carrier.open(target, sink)
+
+    def lead_here(self, port: int, arrived: Callable[[Arrival], None]) -> None:
+        raise NotImplementedError("a port that leads back needs a real host")
+
+    def lead_nowhere(self, port: int) -> None:
+        raise NotImplementedError("a port that leads back needs a real host")
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""

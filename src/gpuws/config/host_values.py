@@ -8,7 +8,9 @@ from ipaddress import AddressValueError, IPv6Address
 
 from gpuws.config.source import quoted
 from gpuws.config.variables import checked_variable
-from gpuws.config.yaml_file import Items, Node, Scalar, describe
+from gpuws.config.yaml_file import Items, Node, Scalar, Table, describe
+from gpuws.plan.forwards import MOST, forward_from, reverse_from
+from gpuws.plan.model import NamedForward, ReverseForward
 
 # Readers raise ValueError with "message" or "message, newline, hint"; the caller adds the place.
 Reader = Callable[[Node], object]
@@ -165,6 +167,27 @@ def _yes_or_no(node: Node) -> bool:
     return text.lower() in ("true", "yes", "on")
 
 
+def _forwards(node: Node) -> tuple[NamedForward, ...]:
+    if not isinstance(node, Table):
+        raise ValueError(
+            f"a map of names, not {describe(node)}\ntensorboard: 6006 opens one named tensorboard"
+        )
+    if len(node.values) > MOST:
+        raise ValueError(f"{len(node.values)} forwards, {MOST} at most")
+    return tuple(forward_from(one_line(value), key.text) for key, value in node.values.values())
+
+
+def _reverse(node: Node) -> tuple[ReverseForward, ...]:
+    if not isinstance(node, Table):
+        raise ValueError(
+            f"a map of names, not {describe(node)}\nproxy: 3128:3128 leads to the laptop's 3128"
+        )
+    found = [reverse_from(one_line(value), key.text) for key, value in node.values.values()]
+    if len({each.remote_port for each in found}) < len(found) or len(found) > MOST:
+        raise ValueError(f"each port of the host can lead to one place, and {MOST} at most")
+    return tuple(found)
+
+
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
@@ -180,5 +203,7 @@ READERS: dict[str, Reader] = {
     "channels": _channels,
     "pip_index": _pip_index,
     "login_env": _yes_or_no,
+    "forwards": _forwards,
+    "reverse": _reverse,
 }
 """Key of hosts.yaml → its reader; ``env`` is read by checked_variables."""

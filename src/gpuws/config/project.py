@@ -1,7 +1,8 @@
 """./gpuws.yaml and ./hosts.yaml of a project: what they set, and what of it needs a person's yes.
 
-A repository that somebody cloned is untrusted: it may choose its environment file, cards, name and
-a folder below its own. Whatever says where to log in, runs something or moves data is only wanted.
+A repository that somebody cloned is untrusted: it may choose its environment file, cards, name, a
+folder below its own and forwards to ports of the host. Whatever says where to log in, runs
+something or moves data is only wanted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gpuws.plan.model import HostEntry
 from gpuws.plan.naming import check_name
 
 INVALID = "project-file-invalid"
-RESERVED = ("forwards", "services", "idle", "check")
+RESERVED = ("services", "idle", "check")
 _FREE = ("gpus", "name", *RESERVED)
 _OF_HOSTS_YAML = ("ssh", "port", "local_port")
 
@@ -120,7 +121,15 @@ def _wanted(source: Source, table: Table) -> Iterator[Wanted]:
 def _is_free(key: str, node: Node) -> bool:
     if key in _FREE:
         return True
+    if key == "forwards" and isinstance(node, Table):
+        return all(_is_own_port(value) for _, value in node.values.values())
     return key in ("environment", "dir") and isinstance(node, Scalar) and _is_below(node.text)
+
+
+def _is_own_port(node: Node) -> bool:
+    """A port of the host itself. A socket (of a container service, say) or another machine is
+    somebody else's door, which a project must not open to every program of the laptop."""
+    return isinstance(node, Scalar) and re.fullmatch(r"([0-9]+:)?[0-9]+", node.text) is not None
 
 
 def _is_below(text: str) -> bool:

@@ -2,8 +2,9 @@
 # What lives under a root. Asked of the kernel: a session lives while its supervisor's process does,
 # known by its number, the time it began and the boot. workspace.json is never believed for that.
 
-# look_workspaces ROOT: one line for each workspace:
+# look_workspaces ROOT: one line for each workspace, and one for each forward made for it:
 # workspace<TAB>NAME<TAB>STATE<TAB>SINCE<TAB>TARGET<TAB>JSON
+# forward<TAB>NAME<TAB>FORWARD<TAB>WORDS
 look_workspaces() {
   [ ! -L "$1/workspaces" ] || return 0
   for look_folder in "$1"/workspaces/*/; do
@@ -27,7 +28,7 @@ look_tokens() {
 # look_ours FOLDER: a folder of this user's, not a link to one.
 look_ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
 
-# look_one FOLDER: sets look_state, look_since, look_target and says the line.
+# look_one FOLDER: sets look_state, look_since, look_target and says the lines.
 look_one() {
   look_target=- look_since=0 look_state=''
   look_json=$(look_line "$1/workspace.json")
@@ -35,6 +36,15 @@ look_one() {
   look_verdict "$1"
   printf 'workspace\t%s\t%s\t%s\t%s\t%s\n' \
     "${1##*/}" "$look_state" "$look_since" "$look_target" "$look_json"
+  look_forwards "$1"
+}
+
+# look_forwards FOLDER: what its file holds, within bounds; a line that was cut is none.
+look_forwards() {
+  [ -f "$1/forwards" ] && [ ! -L "$1/forwards" ] && [ -r "$1/forwards" ] || return 0
+  dd if="$1/forwards" bs=8192 count=1 2>/dev/null | while IFS= read -r look_text; do
+    printf 'forward\t%s\t%s\n' "${1##*/}" "$look_text"
+  done
 }
 
 look_verdict() {

@@ -161,6 +161,10 @@ class ChannelFlow:
 
     def _set_remote_channel(self, remote: int, window: int, packet: int) -> None:
         self._transport.timed(time.monotonic() - self._asked)
+        self.begin(remote, window, packet)
+
+    def begin(self, remote: int, window: int, packet: int) -> None:
+        """The host's side of it is known: it answered, or it was the one who asked."""
         with self._lock:
             self._remote, self._room, self._packet = remote, window, packet
             given_up, sink = self._closed, self._sink

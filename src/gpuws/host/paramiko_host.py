@@ -8,6 +8,7 @@ import threading
 
 from gpuws.errors import GpuwsError
 from gpuws.host import session
+from gpuws.host.arrivals import Arrived
 from gpuws.host.channel import Channel, ChannelStream
 from gpuws.host.flow import FAR
 from gpuws.host.process import ScriptProcess
@@ -92,6 +93,25 @@ class ParamikoHost:
             return self._transport.open_flow(target, sink)
         except EOFError:
             raise session.lost(f"opening {target}") from None
+
+    def lead_here(self, port: int, arrived: Arrived) -> None:
+        self._count()
+        try:
+            taken = self._transport.listen_there(port, arrived, 10.0)
+        except TimeoutError:
+            raise session.too_slow(f"listening on port {port}", 10.0) from None
+        except EOFError:
+            raise session.lost(f"listening on port {port}") from None
+        if not taken:
+            raise GpuwsError(
+                "forwarding-refused",
+                f"the server does not let its port {port} lead to this laptop",
+                hint="another program may have it; in its sshd_config: AllowTcpForwarding, "
+                "PermitListen",
+            )
+
+    def lead_nowhere(self, port: int) -> None:
+        self._transport.listen_no_more(port)
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
+import struct
 import threading
 import time
+from collections import deque
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, cast
 
 import paramiko
 from paramiko.common import (
+    MSG_CHANNEL_OPEN_FAILURE,
+    MSG_CHANNEL_OPEN_SUCCESS,
     cMSG_CHANNEL_OPEN,
     cMSG_GLOBAL_REQUEST,
 )
@@ -17,6 +23,7 @@ from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.message import Message
 
 from gpuws.errors import GpuwsError
+from gpuws.host.arrivals import LOOPBACK, Arrivals, Arrived
 from gpuws.host.channel import Channel
 from gpuws.host.flow import Budget, ChannelFlow, Raw
 from gpuws.host.refusal import ChannelRefused
@@ -89,6 +96,9 @@ class Transport(paramiko.Transport):
         self.channels_seen = _Any()  # type: ignore[assignment]
         self._flows: dict[int, ChannelFlow] = {}  # paramiko's own map holds channels weakly
         self.budget = Budget()
+        self.arrivals = Arrivals(self)
+        self._requests: deque[Future[bool]] = deque()  # sent and not answered, in order
+        self._asking = threading.Lock()  # of those who send one; never the reader's
         self.round_trip = 0.0  # seconds, the shortest seen; 0: not known yet
         self.latest_round_trip = 0.0  # seconds, the last ping's; 0: none was answered yet
 
@@ -131,6 +141,26 @@ class Transport(paramiko.Transport):
         if gone and self.forget(flow):  # else the sink has heard of it already
             raise EOFError("the connection is gone")
         return flow
+
+    def accept_flow(self, remote: int, window: int, packet: int, sink: Sink) -> ChannelFlow:
+        """Say yes to a channel that the host asked for. Raises EOFError."""
+        with self.lock:
+            number = self._next_channel()
+            flow = ChannelFlow(self, number, Target(), sink)
+            self._flows[number] = flow
+            self._channels.put(number, flow)
+        yes = struct.pack(">BIIII", MSG_CHANNEL_OPEN_SUCCESS, remote, number, flow.window, PACKET)
+        self._send_user_message(Raw(yes))
+        if not self.is_active():
+            self.forget(flow)
+            raise EOFError("the connection is gone")
+        flow.begin(remote, window, packet)
+        return flow
+
+    def refuse_flow(self, remote: int, code: int) -> None:
+        no = struct.pack(">BIIII", MSG_CHANNEL_OPEN_FAILURE, remote, code, 0, 0)
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            self._send_user_message(Raw(no))
 
     def forget(self, flow: ChannelFlow) -> bool:
         """Whether it was known."""
@@ -180,6 +210,40 @@ class Transport(paramiko.Transport):
                 self._refused[number] = (code, text)
                 event.set()
 
+    def _parse_channel_open(self, m: Message) -> None:
+        """paramiko refuses whatever was not asked for: it has no handlers here."""
+        if not self.arrivals.take(m):
+            m.rewind()
+            super()._parse_channel_open(m)  # type: ignore[misc]
+
+    def listen_there(self, port: int, arrived: Arrived, timeout: float) -> bool:
+        """Whether the host listens on its loopback now. Raises EOFError, TimeoutError."""
+        self.arrivals.want(port, arrived)  # before the answer: somebody may come with it
+        answer: Future[bool] = Future()
+        self._request(_tcpip_forward("tcpip-forward", port), answer)
+        deadline = time.monotonic() + timeout
+        while not answer.done() and self.is_active() and time.monotonic() < deadline:
+            wait((answer,), 0.5)
+        if answer.done() and answer.result():
+            return True
+        self.arrivals.want(port, None)
+        if not self.is_active():
+            raise EOFError("the connection is gone")
+        if not answer.done():
+            raise TimeoutError(f"the host did not answer in {timeout:.0f} s")
+        return False
+
+    def listen_no_more(self, port: int) -> None:
+        self.arrivals.want(port, None)
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            self._request(_tcpip_forward("cancel-tcpip-forward", port), Future())
+
+    def _request(self, message: Message, answer: Future[bool]) -> None:
+        """The host answers requests in their order, and says nothing else of which one it means."""
+        with self._asking:
+            self._requests.append(answer)
+            self._send_user_message(message)
+
     # --- liveness --------------------------------------------------------------------------------
 
     def ping(self, deadline: float) -> bool:
@@ -192,7 +256,7 @@ class Transport(paramiko.Transport):
             before = self._pings
         asked = time.monotonic()
         try:
-            self._send_user_message(message)
+            self._request(message, Future())
         except (OSError, EOFError, paramiko.SSHException):
             return False
         with self._pinged:
@@ -204,13 +268,16 @@ class Transport(paramiko.Transport):
 
     def _parse_request_success(self, m: Message) -> None:
         super()._parse_request_success(m)  # type: ignore[misc]
-        self._count_ping()
+        self._count_ping(granted=True)
 
     def _parse_request_failure(self, m: Message) -> None:
         super()._parse_request_failure(m)  # type: ignore[misc]
-        self._count_ping()
+        self._count_ping(granted=False)
 
-    def _count_ping(self) -> None:
+    def _count_ping(self, *, granted: bool) -> None:
+        """Any answer shows that the host lives; more of them than questions mean nothing."""
+        if self._requests:
+            self._requests.popleft().set_result(granted)
         with self._pinged:
             self._pings += 1
             self._pinged.notify_all()
@@ -243,6 +310,16 @@ def _address(target: Target) -> tuple[str, bytes]:
     message.add_string("127.0.0.1")
     message.add_int(0)
     return "direct-tcpip", message.asbytes()
+
+
+def _tcpip_forward(kind: str, port: int) -> Message:
+    message = Message()
+    message.add_byte(cMSG_GLOBAL_REQUEST)
+    message.add_string(kind)
+    message.add_boolean(True)
+    message.add_string(LOOPBACK)
+    message.add_int(port)
+    return message
 
 
 def _opening(kind: str, number: int, window: int, extra: bytes) -> Message:

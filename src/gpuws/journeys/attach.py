@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gpuws.engines.session import wait_until_running
 from gpuws.errors import GpuwsError
+from gpuws.journeys.forwarding import lead_back, open_all, wanted
 from gpuws.journeys.opening import begin_early
 from gpuws.journeys.way import ALIVE, find, open_way, ready
 from gpuws.journeys.world import Stopwatch, World
@@ -30,14 +31,19 @@ def run(request: WorkspaceRequest, world: World) -> Ready:
                 raise gone(reach.host, workspace, seen.boot_time)
             workspace = wait_until_running(host, workspace, world.report, root=seen.root)
             token = seen.tokens.get(workspace.name, Secret(""))
-            wanted = request.local_port
-            port = open_way(
-                world, host, reach, workspace, token, port=wanted, watch=watch, early=early
-            )
+            port = 0
+            if workspace.raw.get("jupyter", True) or not wanted(reach, workspace):
+                chosen = request.local_port
+                port = open_way(
+                    world, host, reach, workspace, token, port=chosen, watch=watch, early=early
+                )
         finally:
             if early is not None:
                 early.end()
-        return ready(reach, workspace, port, "none", watch, host.calls - calls)
+        forwards = open_all(world, reach, workspace)
+        lead_back(world, reach)
+        calls = host.calls - calls
+        return ready(reach, workspace, port, "none", watch, calls, forwards=forwards)
 
 
 def gone(host: str, workspace: Workspace, boot_time: int) -> GpuwsError:

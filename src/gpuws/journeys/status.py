@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 from gpuws.errors import Exit, GpuwsError
+from gpuws.journeys.forwarding import wanted
 from gpuws.journeys.idle import idle_seconds
 from gpuws.journeys.way import probe_with_tokens
-from gpuws.journeys.world import World
+from gpuws.journeys.world import Forwards, World
+from gpuws.plan.forwards import told
 from gpuws.plan.model import HostFacts, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import HostStatus, Reach, StatusRequest
@@ -24,7 +25,7 @@ def run(request: StatusRequest, world: World) -> HostStatus:
         if error.exit is not Exit.NETWORK:
             raise
         host = request.reach.host
-        return last_known(host, error, world.records, world.now(), world.forwards.tunnel)
+        return last_known(host, error, world.records, world.now(), world.forwards)
 
 
 def _asked(reach: Reach, world: World) -> HostStatus:
@@ -37,7 +38,7 @@ def _asked(reach: Reach, world: World) -> HostStatus:
         facts, tokens = probe_with_tokens(host, reach)
         idle = idle_seconds(host, facts, tokens)
     _remember(reach, facts, world)
-    shown = tuple(_workspace(each, facts, idle, world) for each in _with_builds(facts))
+    shown = tuple(_workspace(each, facts, idle, reach, world) for each in _with_builds(facts))
     return HostStatus(reach.host, True, None, tuple(asdict(gpu) for gpu in facts.gpus), shown)
 
 
@@ -46,7 +47,7 @@ def last_known(
     error: GpuwsError,
     records: Records,
     now: float,
-    tunnel: Callable[[str], dict[str, Any] | None] = lambda _: None,
+    forwards: Forwards | None = None,
 ) -> HostStatus:
     """From the laptop's address book, with its age."""
     known = records.of(host)
@@ -58,7 +59,8 @@ def last_known(
             "since": 0,
             "environment": {"hash": each.environment},
             "idle_s": None,
-            "tunnel": tunnel(each.name),
+            "tunnel": forwards.tunnel(each.name) if forwards else None,
+            "forwards": forwards.more(each.name) if forwards else [],
         }
         for each in known
     )
@@ -81,7 +83,7 @@ def _refuse_silence(reach: Reach, host: Host, world: World) -> None:
 
 
 def _workspace(
-    workspace: Workspace, facts: HostFacts, idle: dict[str, int], world: World
+    workspace: Workspace, facts: HostFacts, idle: dict[str, int], reach: Reach, world: World
 ) -> dict[str, Any]:
     environment = workspace.raw.get("environment")
     owner = workspace.raw.get("owner")
@@ -92,12 +94,21 @@ def _workspace(
         "environment": environment if isinstance(environment, dict) else {},
         "idle_s": idle.get(workspace.name),
         "tunnel": world.forwards.tunnel(workspace.name),
+        "forwards": _forwards(workspace, reach, world),
+        "ports": world.forwards.noticed(workspace.name),
         "dir": workspace.get("dir"),
         "owner": owner if isinstance(owner, dict) else {},
         "gpus": workspace.raw.get("gpus"),
         "activate": _activate(workspace, facts),
         "node": facts.node,
     }
+
+
+def _forwards(workspace: Workspace, reach: Reach, world: World) -> list[dict[str, Any]]:
+    """Those that are open here, then those that `attach` would open."""
+    here = world.forwards.more(workspace.name)
+    known = {each["name"] for each in here}
+    return here + [told(each) for each in wanted(reach, workspace) if each.name not in known]
 
 
 def _with_builds(facts: HostFacts) -> list[Workspace]:

@@ -12,10 +12,12 @@ from gpuws.environments import frameworks
 from gpuws.environments.build import Built, ensure
 from gpuws.errors import GpuwsError
 from gpuws.journeys import down, dry_run, tmux
+from gpuws.journeys.forwarding import lead_back, open_all
 from gpuws.journeys.orders import environment_order
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.decide import UpPlan, decide_up
+from gpuws.plan.forwards import words_of
 from gpuws.plan.model import HostFacts, Pairs, Secret, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Plan, Ready, UpRequest
@@ -43,9 +45,13 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         workspace, token = _session(request, plan, facts, built, host, world)
         watch.lap("session_s")
         port = _open(request, workspace, token, host, world, watch)
+        forwards = open_all(world, request.reach, workspace)
+        lead_back(world, request.reach)
         _ask_frameworks(request, facts, built, host, world)
-        action = _action(plan, built)
-        return ready(request.reach, workspace, port, action, watch, host.calls - calls, plan.notes)
+        action, calls = _action(plan, built), host.calls - calls
+        return ready(
+            request.reach, workspace, port, action, watch, calls, plan.notes, forwards=forwards
+        )
 
 
 def _say(world: World, plan: UpPlan) -> None:
@@ -225,6 +231,7 @@ def _record(
         "gpus": list(plan.gpus.indices) if plan.gpus.indices is not None else None,
         "gpus_wanted": request.gpus,
         "local_port": request.local_port or plan.wanted_port,
+        "forwards": {each.name: words_of(each) for each in request.reach.entry.forwards},
         "jupyter": request.jupyter,
         "git": {"commit": request.git_commit, "dirty": request.git_dirty},
         "created": int(world.now()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gpuws.engines.session import Look, look, tokens_from
 from gpuws.errors import GpuwsError
 from gpuws.host.probing import probe_script
@@ -9,6 +11,7 @@ from gpuws.host.script import fields
 from gpuws.journeys.opening import Opening, continued
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.facts import facts_from
+from gpuws.plan.forwards import JUPYTER
 from gpuws.plan.model import HostFacts, Secret, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Reach, Ready
@@ -104,7 +107,7 @@ def open_way(
             opening.knock().takes(token.reveal(), instance)
         except GpuwsError:
             if was_open is None:
-                world.forwards.close(workspace.name)
+                world.forwards.close(workspace.name, JUPYTER)
             raise
     except GpuwsError:
         if host.alive():
@@ -178,6 +181,7 @@ def ready(
     watch: Stopwatch,
     round_trips: int,
     notes: tuple[str, ...] = (),
+    forwards: tuple[dict[str, Any], ...] = (),
 ) -> Ready:
     environment = _environment_of(workspace)
     gpus = workspace.raw.get("gpus")
@@ -203,4 +207,5 @@ def ready(
         round_trips=round_trips,
         dir=workspace.get("dir"),
         notes=notes,
+        forwards=forwards,
     )

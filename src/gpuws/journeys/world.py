@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gpuws.plan.model import Profile, Secret, Target
+from gpuws.errors import GpuwsError
+from gpuws.plan.forwards import JUPYTER
+from gpuws.plan.model import Profile, ReverseForward, Secret, Target
 from gpuws.plan.ports import Ask, Host, Process, Progress
 from gpuws.plan.requests import Reach
 from gpuws.records import Records
@@ -15,7 +17,7 @@ from gpuws.tunnel.ahead import Ahead
 
 
 class Forwards(Protocol):
-    """The local listeners, by workspace. They outlive the journey that opened them."""
+    """The local listeners, by workspace and name. They outlive the journey that opened them."""
 
     def open(
         self,
@@ -25,8 +27,9 @@ class Forwards(Protocol):
         port: int | None,
         wanted: int,
         ahead: Ahead | None = None,
+        forward: str = JUPYTER,
     ) -> int:
-        """The local port; the one already open for this workspace is kept and aimed anew.
+        """The local port; the one already open under these names is kept and aimed anew.
 
         ``port`` is the user's own choice (taken: local-port-taken), ``wanted`` a preference,
         ``ahead`` a way to the target that has a flow open already.
@@ -38,11 +41,25 @@ class Forwards(Protocol):
         """Its health, as `status --json` tells it; None where none is open."""
         ...
 
+    def more(self, name: str) -> list[dict[str, Any]]:
+        """The workspace's other open forwards, as `status --json` lists them."""
+        ...
+
+    def lead_back(self, wanted: tuple[ReverseForward, ...]) -> list[GpuwsError]:
+        """Ports of the host that lead to this laptop; why some of them do not."""
+        ...
+
+    def noticed(self, name: str) -> list[dict[str, Any]]:
+        """Open ports of the workspace's processes that nothing leads to, where it is open here."""
+        ...
+
     def outage(self) -> str:
         """Why the host cannot be asked now, while its connection is being made again; "" else."""
         ...
 
-    def close(self, name: str) -> bool: ...
+    def close(self, name: str, forward: str | None = None) -> bool:
+        """That one, or all of the workspace; whether one was open."""
+        ...
 
 
 class Terminal(Protocol):

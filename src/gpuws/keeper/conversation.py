@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpuws.errors import GpuwsError, prompt_needed
 from gpuws.keeper import wire as wires
-from gpuws.keeper.verbs import KEEPS, perform, request_of
+from gpuws.keeper.verbs import JOINS, KEEPS, OPENED, perform, request_of
 from gpuws.keeper.wire import Wire
 from gpuws.keeper.world import real_world
 from gpuws.plan.ports import Process
@@ -86,9 +86,10 @@ class Conversation:
         try:
             world = real_world(self._keeper.line, self._keeper.forwards, self, self, self)
             result = perform(verb, request_of(verb, order["request"]), world)
-            if verb in KEEPS and "local_port" in result:
-                self.name = result["name"]
-                self._keeper.hold(self, detached=bool(order.get("detach")))
+            if verb in KEEPS and not OPENED.isdisjoint(result):
+                self.name = result["workspace"].rpartition("/")[2]
+                detached = bool(order.get("detach"))
+                self._keeper.hold(self, detached=detached, joins=verb in JOINS)
             self._send({"result": result})
             if self.name and not order.get("detach"):
                 self._watch()
@@ -105,6 +106,7 @@ class Conversation:
             health = self._keeper.health(self.name)
             if not health["lost"]:
                 health["gpus"] = self._keeper.cards()
+                health["ports"] = self._keeper.forwards.noticed(self.name)
             self._send({"health": health})
             if health["lost"]:
                 return

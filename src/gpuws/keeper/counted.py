@@ -6,11 +6,11 @@ What goes through the forwards meanwhile, a browser's connections, is not this j
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gpuws.plan.model import Target
-from gpuws.plan.ports import Flow, Host, Process, Progress, Reply, Script, Sink, Stream
+from gpuws.plan.ports import Arrival, Flow, Host, Process, Progress, Reply, Script, Sink, Stream
 
 
 class Counted:
@@ -61,6 +61,13 @@ class Counted:
 
     def open_flow(self, target: Target, sink: Sink) -> Flow:
         return self._host.open_flow(target, sink)
+
+    def lead_here(self, port: int, arrived: Callable[[Arrival], None]) -> None:
+        with self._told(f"asked the host to listen on its port {port}"):
+            self._host.lead_here(port, arrived)
+
+    def lead_nowhere(self, port: int) -> None:
+        self._host.lead_nowhere(port)
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""

@@ -1,14 +1,18 @@
-"""The forwards over one line, by workspace name. They outlive its connections."""
+"""The forwards over one line, by workspace and name. They outlive its connections."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpuws.errors import GpuwsError
 from gpuws.keeper.line import Line
-from gpuws.plan.model import Target
+from gpuws.keeper.noticing import Noticing
+from gpuws.keeper.reverses import Reverses
+from gpuws.plan.forwards import JUPYTER, told
+from gpuws.plan.model import NamedForward, ReverseForward, Target
+from gpuws.plan.open_ports import not_led_to
 from gpuws.plan.ports import Flow, Host, Sink
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Held:
-    """A workspace's forward, where it leads, and why it leads nowhere."""
+    """A forward of a workspace, where it leads, and why it leads nowhere."""
 
     forward: Forward
     target: Target
@@ -32,7 +36,9 @@ class HeldForwards:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self.held: dict[str, Held] = {}
+        self._noticing = Noticing(line)
+        self._reverses = Reverses()
+        self.held: dict[tuple[str, str], Held] = {}  # by workspace and name of the forward
 
     def open(
         self,
@@ -42,6 +48,7 @@ class HeldForwards:
         port: int | None,
         wanted: int,
         ahead: Ahead | None = None,
+        forward: str = JUPYTER,
     ) -> int:
         from gpuws.tunnel.forward import open_forward
 
@@ -49,33 +56,39 @@ class HeldForwards:
         if host is None:
             raise GpuwsError("connection-lost", "there is no connection to the host")
         open_flow = ahead or (lambda sink: host.open_flow(target, sink))
-        known = self.held.get(name)
+        known = self.held.get((name, forward))
         if known and port in (None, known.forward.local_port):
             known.forward.retarget(open_flow)
             known.target, known.host, known.fault = target, host, ""
             return known.forward.local_port
-        forward = open_forward(open_flow, port, wanted=wanted)
+        made = open_forward(open_flow, port, wanted=wanted)
         if known:
             known.forward.close()
-        self.held[name] = Held(forward, target, host)
-        return forward.local_port
+        self.held[name, forward] = Held(made, target, host)
+        return made.local_port
 
     def resume(self, host: Host) -> bool:
         """Every forward goes on over this connection, with the clients that waited for it; whether
         there was one that did not use it already."""
-        behind = [each for each in tuple(self.held.values()) if each.host is not host]
-        for held in behind:
+        behind = [pair for pair in tuple(self.held.items()) if pair[1].host is not host]
+        for (_, forward), held in behind:
             held.host = host
-            held.forward.retarget(_flows(host, held.target))
+            held.forward.retarget(_flows(host, held.target, spare=forward == JUPYTER))
+        self._reverses.resume(host)
         return bool(behind)
 
+    def lead_back(self, wanted: tuple[ReverseForward, ...]) -> list[GpuwsError]:
+        """Ports of the host that lead to this laptop; why some of them do not."""
+        host = self._line.host
+        return self._reverses.lead(host, wanted) if host else []
+
     def port(self, name: str) -> int | None:
-        held = self.held.get(name)
+        held = self.held.get((name, JUPYTER))
         return held.forward.local_port if held else None
 
     def tunnel(self, name: str) -> dict[str, Any] | None:
         """Its health, as `status --json` tells it; None where none is open."""
-        held, link, now = self.held.get(name), self._line.link, time.monotonic()
+        held, link, now = self.held.get((name, JUPYTER)), self._line.link, time.monotonic()
         if held is None:
             return None
         host, stats = self._line.host, held.forward.stats()
@@ -94,26 +107,64 @@ class HeldForwards:
             "since_s": round(now - link.since, 1),
         }
 
+    def more(self, name: str) -> list[dict[str, Any]]:
+        """Its other forwards, as `status --json` lists them."""
+        return [
+            self._told(forward, held)
+            for (workspace, forward), held in tuple(self.held.items())
+            if workspace == name and forward != JUPYTER
+        ]
+
+    def _told(self, forward: str, held: Held) -> dict[str, Any]:
+        link, stats = self._line.link, held.forward.stats()
+        refusal = stats.last_error if stats.refusing else ""
+        return {
+            **told(NamedForward(forward, held.target)),
+            "local_port": held.forward.local_port,
+            "state": "paused" if held.fault else link.state,
+            "reason": held.fault or link.reason or refusal,
+            "connections": stats.open + stats.waiting,
+            "bytes_in": stats.bytes_in,
+            "bytes_out": stats.bytes_out,
+        }
+
+    def noticed(self, name: str) -> list[dict[str, Any]]:
+        """Ports that its processes opened and that no forward of it leads to; none of a workspace
+        that nobody has open here, and one question every 10 s at most."""
+        if not self.holds(name) or self._line.link.state != "open":
+            return []
+        led = (each["remote"] for each in self.more(name))
+        return [asdict(each) for each in not_led_to(self._noticing.ports(name), led)]
+
     def outage(self) -> str:
         """Why the host cannot be asked now, while its connection is being made again; "" else."""
         link = self._line.link
         return "" if link.state == "open" else link.reason or "the connection is being made again"
 
-    def close(self, name: str) -> bool:
-        held = self.held.pop(name, None)
-        if held:
-            held.forward.close()
-        return held is not None
+    def holds(self, name: str) -> bool:
+        return any(workspace == name for workspace, _ in tuple(self.held))
+
+    def close(self, name: str, forward: str | None = None) -> bool:
+        """That one, or all of the workspace; whether one was open."""
+        ending = [key for key in tuple(self.held) if key[0] == name and forward in (None, key[1])]
+        for key in ending:
+            held = self.held.pop(key, None)
+            if held:
+                held.forward.close()
+        return bool(ending)
 
     def close_all(self) -> None:
-        for name in tuple(self.held):
+        self._reverses.close()
+        for name, _ in tuple(self.held):
             self.close(name)
 
 
-def _flows(host: Host, target: Target) -> OpenFlow:
+def _flows(host: Host, target: Target, *, spare: bool) -> OpenFlow:
+    """``spare``: a flow may be opened before it is asked for. Jupyter does not mind one that says
+    nothing; another server may speak first, or take a single client."""
     from gpuws.tunnel.ahead import FAR, Ahead
 
     def plain(sink: Sink) -> Flow:
         return host.open_flow(target, sink)
 
-    return Ahead(plain, host.last_heard) if host.distance() > FAR else plain
+    return Ahead(plain, host.last_heard) if spare and host.distance() > FAR else plain

@@ -117,7 +117,7 @@ class Healer:
         except GpuwsError as error:  # lost again: the next look sees it
             _log.warning("the workspaces could not be asked: %s", error.message)
             return
-        for name, held in tuple(self._forwards.held.items()):
+        for (name, _), held in tuple(self._forwards.held.items()):
             workspace = seen.find(name)
             held.fault = _fault(host.profile.alias, workspace, seen.boot_time)
 

@@ -84,13 +84,19 @@ class Keeper:
             young = not self._met and time.monotonic() - self._begun < _FIRST_VIEW_WITHIN
             return not wanted and not young
 
-    def hold(self, conversation: Conversation, *, detached: bool) -> None:
+    def hold(self, conversation: Conversation, *, detached: bool, joins: bool) -> None:
+        """``joins``: what it opened goes with the views that are there already, if any."""
         with self._lock:
-            if detached:
+            if detached and not (joins and self._watched(conversation)):
                 self._detached.add(conversation.name)
 
+    def _watched(self, conversation: Conversation) -> bool:
+        """Whether somebody else looks at the same workspace. Under the lock."""
+        others = self._talking - {conversation}
+        return any(other.name == conversation.name for other in others)
+
     def release(self, conversation: Conversation) -> None:
-        """A view is gone: its forward goes with it unless somebody else wants it."""
+        """A view is gone: its forwards go with it unless somebody else wants them."""
         with self._lock:
             if conversation not in self._talking:
                 return
@@ -98,8 +104,7 @@ class Keeper:
             name = conversation.name
             if conversation.leaving == "detach" and name:
                 self._detached.add(name)
-            watched = any(other.name == name for other in self._talking)
-            if name and name not in self._detached and not watched:
+            if name and name not in self._detached and not self._watched(conversation):
                 self.forwards.close(name)
 
     def _asker(self) -> Ask:
@@ -109,9 +114,10 @@ class Keeper:
         return watching[0] if watching else Nobody()
 
     def health(self, name: str) -> dict[str, Any]:
-        """What the panel shows of a forward; "lost" once it was closed."""
-        tunnel = self.forwards.tunnel(name)
-        return {"lost": tunnel is None, **(tunnel or {})}
+        """What the panel shows of a workspace's forwards; "lost" once all were closed."""
+        tunnel = self.forwards.tunnel(name) or {}
+        lost = not self.forwards.holds(name)
+        return {"lost": lost, **tunnel, "forwards": self.forwards.more(name)}
 
     def cards(self) -> list[dict[str, Any]]:
         """The host's GPUs, asked every 10 s while somebody watches; once where it has none."""

@@ -7,7 +7,16 @@ from typing import Any
 
 from gpuws.journeys.world import World
 from gpuws.keeper.codec import decode, encode
-from gpuws.plan.requests import DownRequest, Request, StatusRequest, UpRequest, WorkspaceRequest
+from gpuws.plan.requests import (
+    AutoForwardRequest,
+    DownRequest,
+    EndForwardRequest,
+    ForwardRequest,
+    Request,
+    StatusRequest,
+    UpRequest,
+    WorkspaceRequest,
+)
 
 REQUESTS: dict[str, type[Request]] = {
     "up": UpRequest,
@@ -16,12 +25,21 @@ REQUESTS: dict[str, type[Request]] = {
     "logs": WorkspaceRequest,
     "exec": WorkspaceRequest,
     "shell": WorkspaceRequest,
+    "forward": ForwardRequest,
+    "auto_forward": AutoForwardRequest,
+    "end_forward": EndForwardRequest,
     "status": StatusRequest,
     "down": DownRequest,
 }
 
-KEEPS = frozenset({"up", "attach"})
+KEEPS = frozenset({"up", "attach", "forward", "auto_forward"})
 """Verbs that leave a forward open: they always run in a keeper."""
+
+JOINS = frozenset({"forward", "auto_forward"})
+"""Those that add to what a view has open: what they open ends with that view."""
+
+OPENED = frozenset({"local_port", "forwards"})
+"""Keys of an answer that says what was opened; `up --dry-run` has none of them."""
 
 _MODULES = {"exec": "exec_"}
 

@@ -77,6 +77,8 @@ class HostEntry:
     channels: tuple[str, ...] = ()
     pip_index: str | None = None
     login_env: bool = False
+    forwards: tuple[NamedForward, ...] = ()
+    reverse: tuple[ReverseForward, ...] = ()
     where: str = ""  # "file:line" for messages
 
 
@@ -259,6 +261,24 @@ class Target:
 
 
 @dataclass(frozen=True)
+class NamedForward:
+    """A forward beside Jupyter's. ``local_port``: None where any will do."""
+
+    name: str
+    target: Target
+    local_port: int | None = None
+
+
+@dataclass(frozen=True)
+class ReverseForward:
+    """A port of the host's loopback that leads to one of the laptop's."""
+
+    name: str
+    remote_port: int
+    local_port: int
+
+
+@dataclass(frozen=True)
 class Workspace:
     """``workspace.json`` of the host plus what the engine says now. ``raw`` keeps unknown keys."""
 
@@ -267,6 +287,7 @@ class Workspace:
     raw: dict[str, Any] = field(default_factory=dict)
     since: int = 0
     target: Target | None = None
+    forwards: tuple[NamedForward, ...] = ()  # remembered with it on the host
 
     def get(self, key: str, default: str = "") -> str:
         value = self.raw.get(key, default)

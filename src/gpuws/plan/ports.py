@@ -99,6 +99,16 @@ class Flow(Protocol):
     def close(self) -> None: ...
 
 
+class Arrival(Protocol):
+    """A connection that came to a port of the host which leads here; one of the two is called."""
+
+    def accept(self, sink: Sink, /) -> Flow:
+        """Raises EOFError when the connection is gone."""
+        ...
+
+    def refuse(self) -> None: ...
+
+
 class Process(Protocol):
     """A command on the host whose streams are ours (exec, shell, logs -f)."""
 
@@ -146,6 +156,15 @@ class Host(Protocol):
     def open_flow(self, target: Target, sink: Sink) -> Flow:
         """Ask for a flow; returns at once, ``sink`` hears how it went. Not counted: the traffic
         of a forward is nobody's call. Raises connection-lost."""
+        ...
+
+    def lead_here(self, port: int, arrived: Callable[[Arrival], None]) -> None:
+        """Have the host listen on its loopback. ``arrived`` is called by the connection's own
+        reader and must not block. Raises forwarding-refused, remote-timeout, connection-lost."""
+        ...
+
+    def lead_nowhere(self, port: int) -> None:
+        """Nobody waits for that port any more; whoever comes is refused."""
         ...
 
     def open_process(

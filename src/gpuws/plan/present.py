@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from gpuws.plan import answers
 from gpuws.plan.answers import Fields
+from gpuws.plan.forwards import believed, joined
 from gpuws.plan.model import Target, Workspace
 from gpuws.plan.naming import NAME
 
@@ -23,11 +25,29 @@ def workspaces_from(fields: Fields) -> tuple[Workspace, ...]:
     those with a value that cannot be true are left out.
     """
     found: dict[str, Workspace] = {}
+    made = _forwards(fields)
     for line in fields.get("workspace", [])[:_MAX_WORKSPACES]:
         workspace = _workspace(line)
         if workspace and workspace.name not in found:
-            found[workspace.name] = workspace
+            found[workspace.name] = _with_forwards(workspace, made.get(workspace.name, []))
     return tuple(found.values())
+
+
+def _forwards(fields: Fields) -> dict[str, list[tuple[str, str]]]:
+    """``forward<TAB>WORKSPACE<TAB>NAME<TAB>WORDS``: (name, words) by workspace."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in answers.lines(fields, "forward"):
+        workspace, _, rest = line.partition("\t")
+        name, _, words = rest.partition("\t")
+        found.setdefault(workspace, []).append((name, words))
+    return found
+
+
+def _with_forwards(workspace: Workspace, made: list[tuple[str, str]]) -> Workspace:
+    """Those made by hand, then those that its start declared."""
+    declared = workspace.raw.get("forwards")
+    pairs = list(declared.items()) if isinstance(declared, dict) else []
+    return replace(workspace, forwards=joined(believed(made), believed(pairs)))
 
 
 def _workspace(line: str) -> Workspace | None:
@@ -139,6 +159,7 @@ _SHAPES: Mapping[str, Check] = {
     "use_env": _or_none(_is_text),
     "local_port": lambda value: answers.port(value) is not None,
     "jupyter": _is_bool,
+    "forwards": _is_text_map,
     "git": _or_none(_is_git),
     "created": lambda value: answers.whole(value) is not None,
 }

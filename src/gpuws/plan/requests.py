@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpuws.plan.model import EnvironmentSpec, HostEntry, Pairs
+from gpuws.plan.model import EnvironmentSpec, HostEntry, NamedForward, Pairs
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,36 @@ class WorkspaceRequest:
 
 
 @dataclass(frozen=True)
+class ForwardRequest:
+    """One more local port of a workspace."""
+
+    reach: Reach
+    caller: Caller
+    forward: NamedForward
+    name: str | None = None  # of the workspace
+
+
+@dataclass(frozen=True)
+class AutoForwardRequest:
+    """Local ports for what the workspace's processes have opened; ``yes``: for all of it."""
+
+    reach: Reach
+    caller: Caller
+    name: str | None = None  # of the workspace
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class EndForwardRequest:
+    """The end of one, by its name."""
+
+    reach: Reach
+    caller: Caller
+    forward: str
+    name: str | None = None  # of the workspace
+
+
+@dataclass(frozen=True)
 class DownRequest:
     reach: Reach
     caller: Caller
@@ -95,7 +125,15 @@ class StatusRequest:
     reach: Reach
 
 
-Request = UpRequest | WorkspaceRequest | DownRequest | StatusRequest
+Request = (
+    UpRequest
+    | WorkspaceRequest
+    | ForwardRequest
+    | AutoForwardRequest
+    | EndForwardRequest
+    | DownRequest
+    | StatusRequest
+)
 
 
 @dataclass(frozen=True)
@@ -114,6 +152,35 @@ class Ready:
     round_trips: int
     dir: str = ""
     notes: tuple[str, ...] = ()
+    forwards: tuple[dict[str, Any], ...] = ()  # beside Jupyter's, as status lists them
+
+
+@dataclass(frozen=True)
+class Forwarded:
+    """Answer of forward. ``name`` is the forward's, ``remote`` where it leads on the host."""
+
+    workspace: str
+    name: str
+    remote: str
+    local_port: int
+
+
+@dataclass(frozen=True)
+class AutoForwarded:
+    """Answer of forward --auto: what was found and led nowhere yet, and what was opened of it."""
+
+    workspace: str
+    ports: tuple[dict[str, Any], ...]  # OpenPort
+    forwards: tuple[dict[str, Any], ...]  # Forwarded
+
+
+@dataclass(frozen=True)
+class ForwardEnded:
+    """Answer of forward rm. ``closed``: this laptop had it open."""
+
+    workspace: str
+    name: str
+    closed: bool
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Stats:
     bytes_out: int = 0  # to the host
     refused: int = 0  # connections for which no flow could be opened
     last_error: str = ""  # of the last one refused
+    refusing: bool = False  # whether the last connection that ended was a refused one
 
 
 class Forward:
@@ -77,6 +78,7 @@ class Forward:
             bytes_out=past.bytes_out + sum(each.bytes_out for each in now),
             refused=past.refused,
             last_error=past.last_error,
+            refusing=past.refusing,
         )
 
     def close(self) -> None:
@@ -150,6 +152,7 @@ class Forward:
                 bytes_out=past.bytes_out + connection.bytes_out,
                 refused=past.refused + (refusal is not None),
                 last_error=str(refusal) if refusal else past.last_error,
+                refusing=refusal is not None,
             )
 
     def _end_all(self) -> None:

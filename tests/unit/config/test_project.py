@@ -8,6 +8,7 @@ import pytest
 
 from gpuws.config.project import ProjectFile, load_project, load_project_hosts
 from gpuws.errors import GpuwsError
+from gpuws.plan.model import NamedForward, ReverseForward, Target
 
 
 def project(folder: Path, text: str) -> ProjectFile:
@@ -34,16 +35,30 @@ def test_environment_cards_name_and_a_folder_below_need_no_yes(tmp_path: Path) -
 
 
 def test_what_does_not_exist_yet_is_ignored_with_its_place(tmp_path: Path) -> None:
-    found = project(tmp_path, "gpus: 1\nforwards: [6006]\nservices: {a: b}\nidle: 1h\ncheck: x\n")
+    found = project(tmp_path, "gpus: 1\nservices: {a: b}\nidle: 1h\ncheck: x\n")
     assert found.settings == {"gpus": "1"}
     assert found.wanted == ()
     assert [note.partition(": ")[2].split(":")[0] for note in found.notes] == [
-        "forwards",
         "services",
         "idle",
         "check",
     ]
-    assert "gpuws.yaml:2: forwards" in found.notes[0]
+    assert "gpuws.yaml:2: services" in found.notes[0]
+
+
+def test_a_port_that_leads_back_is_read_for_a_person_to_allow(tmp_path: Path) -> None:
+    found = project(tmp_path, "reverse: {proxy: 3128:80}\n")
+    assert found.settings["reverse"] == (ReverseForward("proxy", 3128, 80),)
+    assert [each.key for each in found.wanted] == ["reverse"]
+
+
+def test_forwards_to_the_hosts_own_ports_need_no_yes(tmp_path: Path) -> None:
+    found = project(tmp_path, "forwards: {board: 6006, api: 8891:8000}\n")
+    assert found.wanted == ()
+    assert found.settings["forwards"] == (
+        NamedForward("board", Target(port=6006)),
+        NamedForward("api", Target(port=8000), 8891),
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,6 +80,9 @@ def test_what_does_not_exist_yet_is_ignored_with_its_place(tmp_path: Path) -> No
         "cache_dir: /data",
         "use_env: base",
         "login_env: true",
+        "forwards: {a: 6006, docker: 2375:/var/run/docker.sock}",
+        "forwards: {database: internal:5432}",
+        "reverse: {proxy: 3128:3128}",
     ],
 )
 def test_everything_else_wants_a_yes(tmp_path: Path, line: str) -> None:
@@ -87,6 +105,11 @@ def test_what_an_alias_hides_is_written_out(tmp_path: Path) -> None:
         ("name: ../x\n", ":1:7", "../x"),
         ("dir: ../x\n", ":1:6", "begin with"),
         ("dir: a$b\n", ":1:6", "variables"),
+        ("forwards: [6006]\n", ":1:11", "a map of names"),
+        ("forwards: {jupyter: 6006}\n", ":1:11", "jupyter"),
+        ("reverse: {proxy: 3128}\n", ":1:10", "lead back"),
+        ("reverse: {proxy: 80:3128}\n", ":1:10", "lead back"),
+        ("reverse: {a: 3128:1, b: 3128:2}\n", ":1:10", "one place"),
         ("gpus: 1\nssh: evil\n", ":2:1", "hosts.yaml"),
         ("- a\n", ":1:1", "a list"),
         ("gpus: [\n", ":1", "YAML"),

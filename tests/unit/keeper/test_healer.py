@@ -17,6 +17,7 @@ from gpuws.keeper.forwards import HeldForwards
 from gpuws.keeper.healer import Healer
 from gpuws.keeper.line import Line
 from gpuws.keeper.nobody import Nobody, Silent
+from gpuws.plan.forwards import JUPYTER
 from gpuws.plan.model import HostEntry, Profile
 from gpuws.plan.ports import Ask, Host, Progress
 from gpuws.plan.requests import Reach
@@ -114,7 +115,7 @@ def test_every_forward_goes_on_with_the_clients_that_waited(keeper: Keeper) -> N
         }
         keeper.logins.outcomes = [fails("connection-timeout"), keeper.logins.works]
         keeper.lose()
-        clients = [dial(keeper.forwards.held[name].forward) for name in ports]
+        clients = [dial(keeper.forwards.held[name, JUPYTER].forward) for name in ports]
         for client in clients:
             client.sendall(b"still there?")
             client.shutdown(1)
@@ -178,7 +179,7 @@ def test_what_needs_a_person_is_tried_once_until_somebody_attaches(
     assert len(held.logins.at) == 2
     held.logins.outcomes = [held.logins.works]
     host = held.attach()
-    assert eventually(lambda: held.forwards.held["demo"].host is host, 2)
+    assert eventually(lambda: held.forwards.held["demo", JUPYTER].host is host, 2)
     time.sleep(0.5)
     assert len(held.logins.at) == 3
 

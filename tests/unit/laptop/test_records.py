@@ -44,3 +44,32 @@ def test_the_address_book_is_private(tmp_path: Path) -> None:
     Records(path).remember(Record("a", "b"))
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_forwards_port_is_kept_when_its_workspace_is_forgotten(tmp_path: Path) -> None:
+    records = Records(tmp_path / "w.json")
+    records.remember(Record("a", "one"))
+    records.keep_port("a/one", "board", 6007)
+    records.keep_port("a/one", "api", 8000)
+    records.keep_port("a/one", "board", 6008)
+    records.forget("a", "one")
+    assert records.all() == ()
+    assert (records.port_of("a/one", "board"), records.port_of("a/one", "api")) == (6008, 8000)
+    assert records.port_of("a/two", "board") is None
+
+
+def test_the_oldest_ports_are_forgotten_and_absurd_ones_never_read(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    ports = {"h/w first": 6006, "h/w bad": "6006", "h/w low": 80, "h/w yes": True}
+    path.write_text(json.dumps({"workspaces": [], "ports": ports}))
+    records = Records(path)
+    assert [records.port_of("h/w", each) for each in ("first", "bad", "low", "yes")] == [
+        6006,
+        None,
+        None,
+        None,
+    ]
+    for number in range(500):
+        records.keep_port("h/w", f"n{number}", 7000)
+    assert records.port_of("h/w", "first") is None
+    assert records.port_of("h/w", "n0") == 7000
