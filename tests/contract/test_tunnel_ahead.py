@@ -145,12 +145,11 @@ def test_one_that_waited_for_too_long_is_not_used(
 
 def test_over_a_connection_that_is_gone_there_is_none(tmp_path: Path) -> None:
     jupyter = Jupyter()
-    with far_end(jupyter) as target, local_host() as gone:
-        with reserved(gone, target) as forward:
-            assert asked(forward)
-            gone.close()
-            with local_host() as host, dial(forward) as sock:
-                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-                time.sleep(0.2)
-                forward.retarget(ahead_to(host, target))
-                assert sock.recv(4096).startswith(b"HTTP/1.1 403")
+    with far_end(jupyter) as target, local_host() as gone, reserved(gone, target) as forward:
+        assert asked(forward)
+        gone.close()
+        with local_host() as host, dial(forward) as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            time.sleep(0.2)
+            forward.retarget(ahead_to(host, target))
+            assert sock.recv(4096).startswith(b"HTTP/1.1 403")

@@ -80,9 +80,7 @@ def begin(host: Host, workspace: Workspace, token: Secret) -> Opening:
     return Opening(host, workspace.target or Target(), workspace.get("base_url"), token.reveal())
 
 
-def continued(
-    early: Opening | None, host: Host, workspace: Workspace, token: Secret
-) -> Opening:
+def continued(early: Opening | None, host: Host, workspace: Workspace, token: Secret) -> Opening:
     """What was begun early where it led to this Jupyter, else another one.
 
     It may have come before Jupyter did, or met the one before a restart; but whoever answered it

@@ -89,7 +89,9 @@ def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keeper]:
     logins = Logins(tmp_path)
     logins.outcomes = [logins.works]
     monkeypatch.setattr("gpuws.host.connect.connect", logins)
-    monkeypatch.setattr("gpuws.keeper.line.resolve", lambda _: Profile("box", "127.0.0.1", 22, "me"))
+    monkeypatch.setattr(
+        "gpuws.keeper.line.resolve", lambda _: Profile("box", "127.0.0.1", 22, "me")
+    )
     line = Line()
     forwards = HeldForwards(line)
     watcher: list[Ask] = []
@@ -209,9 +211,7 @@ class Doomed(NamedHost):
 
 
 @pytest.mark.parametrize("lives", [0.0, 0.3])
-def test_a_server_that_hangs_up_after_each_login_is_not_stormed(
-    held: Keeper, lives: float
-) -> None:
+def test_a_server_that_hangs_up_after_each_login_is_not_stormed(held: Keeper, lives: float) -> None:
     held.logins.outcomes = [lambda: Doomed(held.logins.home, lives)]
     held.lose()
     time.sleep(4)

@@ -27,7 +27,9 @@ def test_every_error_has_its_verdict(code: str) -> None:
     assert verdict(GpuwsError(code, "")) is wanted
 
 
-@pytest.mark.parametrize("code", [code for code, to in EXIT_OF.items() if to is Exit.AUTHENTICATION])
+@pytest.mark.parametrize(
+    "code", [code for code, to in EXIT_OF.items() if to is Exit.AUTHENTICATION]
+)
 def test_a_login_that_was_cut_off_may_have_been_the_network(code: str) -> None:
     assert verdict(GpuwsError(code, "", retryable=True)) is Verdict.AGAIN
     assert verdict(GpuwsError(code, "")) is Verdict.PERSON
