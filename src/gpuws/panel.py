@@ -92,7 +92,8 @@ class Live(Plain):
         if self._live:
             self._live.stop()
             self._live = None
-        yield
+        with _line_by_line():
+            yield
         self._show()
 
     def close(self) -> None:
@@ -126,6 +127,26 @@ class Live(Plain):
             lines.append(Text(sanitise(said), style="cyan"))
         self._ready = Group(*lines)
         self._show()
+
+
+@contextlib.contextmanager
+def _line_by_line() -> Iterator[None]:
+    """An answer is seen and can be corrected, also where single keys are read at other times."""
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    lines = list(before)
+    lines[0] |= termios.ICRNL
+    lines[3] |= termios.ICANON | termios.ECHO | termios.ISIG
+    termios.tcsetattr(fd, termios.TCSADRAIN, lines)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
 def card_text(card: dict[str, Any]) -> str:

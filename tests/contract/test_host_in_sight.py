@@ -90,9 +90,8 @@ def test_the_system_shell_may_be_busybox(tmp_path: Path) -> None:
     busybox = shutil.which("busybox")
     if busybox is None:
         pytest.skip("needs busybox")
-    swap = (
-        f"exec {busybox} sh -c \"$(printf '%s' \"$2\" | sed 's|^exec /bin/sh|exec {busybox} sh|')\""
-    )
+    other = f"printf '%s' \"$2\" | sed 's|^exec /bin/sh|exec {busybox} sh|'"
+    swap = f'exec {busybox} sh -c "$({other})"'
     listed = Listed(tmp_path, swap)
     with (
         running_sshd(tmp_path / "s", home=tmp_path, shell=str(listed.path)) as server,

@@ -10,9 +10,9 @@ from gpuws.plan.model import Gpu
 from gpuws.plan.ports import Host
 
 
-def gpus(host: Host) -> tuple[Gpu, ...]:
-    """Every card; none where they cannot be asked. Never raises for a host that is slow."""
+def gpus(host: Host) -> tuple[Gpu, ...] | None:
+    """Every card; None where the host does not answer. Never raises for a host that is slow."""
     try:
         return cards_from(fields(host.run(pulse_script(), timeout=15.0)))[0]
     except GpuwsError:
-        return ()
+        return None

@@ -22,7 +22,7 @@ from gpuws.keeper.line import Line
 from gpuws.keeper.nobody import Nobody, Silent
 from gpuws.keeper.wire import Wire
 from gpuws.plan.model import Gpu
-from gpuws.plan.ports import Ask
+from gpuws.plan.ports import Ask, Host
 
 _log = logging.getLogger("gpuws.keeper")
 _FIRST_VIEW_WITHIN = 30.0  # seconds
@@ -120,13 +120,18 @@ class Keeper:
         return {"lost": lost, **tunnel, "forwards": self.forwards.more(name)}
 
     def cards(self) -> list[dict[str, Any]]:
-        """The host's GPUs, asked every 10 s while somebody watches; once where it has none."""
+        """The host's GPUs as last seen, asked every 10 s while somebody watches; once where it
+        has none. Never waits: a tunnel's health is told also while the host is silent."""
         host = self.line.host
         due = time.monotonic() - self._asked > _CARDS_EVERY
         if host is not None and due and self._cards != ():
             self._asked = time.monotonic()
-            self._cards = gpus(host)
+            threading.Thread(target=self._look_at_cards, args=(host,), daemon=True).start()
         return [asdict(card) for card in self._cards or ()]
+
+    def _look_at_cards(self, host: Host) -> None:
+        found = gpus(host)
+        self._cards = self._cards if found is None else found
 
     def log_bug(self, error: Exception) -> None:
         _log.error("a fault of gpuws", exc_info=error)
