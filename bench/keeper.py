@@ -131,17 +131,17 @@ def _stalled(bench: _lab.Bench, count: int) -> None:
     _figures.heading("Memory for a stalled reader", count)
     print(_STALLED)
     _say_commands(bench)
-    seconds: Figures = {name: [] for name in _both(bench)}
+    second: Figures = {name: [] for name in _both(bench)}
     sides: dict[str, Callable[[], float]] = {
-        name: functools.partial(_added, bench, opened, seconds[name])
+        name: functools.partial(_added, bench, opened, second[name])
         for name, opened in _both(bench).items()
     }
-    firsts = _figures.in_turns(count, sides)
-    _show_stalled(firsts, {name: found[1:] for name, found in seconds.items()})
+    first = _figures.in_turns(count, sides)
+    _show_stalled(first, {name: found[1:] for name, found in second.items()})
 
 
-def _added(bench: _lab.Bench, opened: Opened, seconds: list[float]) -> float:
-    """MiB for the first reader; ``seconds`` gets those for the second one."""
+def _added(bench: _lab.Bench, opened: Opened, second: list[float]) -> float:
+    """MiB for the first reader; ``second`` gets those for the other one."""
     with opened() as forward:
         _settle(bench, forward)
         before = memory_of(forward.pid)
@@ -149,7 +149,7 @@ def _added(bench: _lab.Bench, opened: Opened, seconds: list[float]) -> float:
             one = _most(forward.pid)
             with _stalled_reader(bench, forward.port):
                 two = _most(forward.pid)
-    seconds.append((two - one) / _MIB)
+    second.append((two - one) / _MIB)
     return (one - before) / _MIB
 
 
@@ -170,13 +170,12 @@ def _most(pid: int) -> int:
     return most
 
 
-def _show_stalled(firsts: Figures, seconds: Figures) -> None:
+def _show_stalled(first: Figures, second: Figures) -> None:
     rows = [
-        (name, _figures.spread(firsts[name], 2), _figures.spread(seconds[name], 2))
-        for name in firsts
+        (name, _figures.spread(first[name], 2), _figures.spread(second[name], 2)) for name in first
     ]
     _figures.table(("process", "MiB for the first reader", "MiB for the second"), rows)
-    medians = [list(map(statistics.median, each.values())) for each in (firsts, seconds)]
+    medians = [list(map(statistics.median, each.values())) for each in (first, second)]
     if any(theirs > 2 * ours for ours, theirs in medians):
         print(_WINDOW)
     text = "memory that a stalled reader adds to the keeper"
