@@ -25,11 +25,12 @@ import pyte
 HEALTH: dict[str, Any] = {
     "lost": False, "state": "open", "local_port": 8888, "heard_s": 1.0, "latency_ms": 0.0,
     "connections": 1, "bytes_in": 0, "bytes_out": 0, "reconnects": 0, "try": 0, "next_s": 0.0,
-    "reason": "", "gpus": [],
+    "reason": "", "gpus": [], "forwards": [], "open_ports": [],
 }  # fmt: skip
 RESULT: dict[str, Any] = {
     "workspace": "box/w", "name": "w", "url": "http://127.0.0.1:8888/w/lab", "dir": "/d",
     "gpus": None, "environment": {"tool": "uv", "prefix": "/p", "action": "none"},
+    "forwards": [],
 }  # fmt: skip
 
 
