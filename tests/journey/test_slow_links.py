@@ -142,7 +142,7 @@ def asked(link: Any) -> bool:
 
 
 @pytest.mark.parametrize("seconds", [5, pytest.param(600, marks=pytest.mark.endurance)])
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1400)
 def test_a_websocket_lives_as_long_as_the_link(wire: Wire, seconds: int) -> None:
     """Row 124: one message a second, then as long without a word."""
     wire.attach()
