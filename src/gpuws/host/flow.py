@@ -24,9 +24,10 @@ from gpuws.plan.ports import Sink
 if TYPE_CHECKING:
     from gpuws.host.transport import Transport
 
-FIRST = 1 << 20  # bytes that the host may send before the reader has taken any
+FIRST = 512 << 10  # bytes that the host may send before the reader has taken any
 FIRST_FAR = 2 << 20  # the same where a round trip takes longer than FAR: what ssh starts with
 FAR = 0.02  # seconds
+NEAR = 0.002  # seconds of round trip below which the first window is wide enough for any link
 LEAST = 32 << 10  # bytes, when many flows share the budget
 WIDEST = 16 << 20  # bytes: 160 MB/s at 100 ms
 BUDGET = 24 << 20  # bytes that all flows of a connection may have under way together
@@ -121,8 +122,10 @@ class ChannelFlow:
 
     def _growth(self, took: float) -> int:
         """A window holds back when less than twice of what is read in one round trip fits in."""
-        in_a_round_trip = self._drained * self._transport.round_trip / max(took, 1e-6)
-        if 2 * in_a_round_trip <= self.window or self.window >= WIDEST:
+        distance = self._transport.round_trip
+        in_a_round_trip = self._drained * distance / max(took, 1e-6)
+        wide = 2 * in_a_round_trip <= self.window or self.window >= WIDEST
+        if wide or distance < NEAR:
             return 0
         return self._transport.budget.take(self.window, 0, 2)
 
