@@ -1,4 +1,4 @@
-"""`gpuws attach` in the foreground through an outage: on a terminal, off one, and the log."""
+"""`gpuws attach` in the foreground in an outage: on a terminal, off one, and what is logged."""
 
 from __future__ import annotations
 

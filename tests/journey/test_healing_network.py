@@ -5,6 +5,7 @@ Rows are those of the project's table of tunnel faults; see test_healing.py.
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -115,6 +116,27 @@ def test_a_narrow_link_is_not_taken_for_a_dead_one(cable: Cable) -> None:
             taken += more
     assert taken.endswith(data)
     assert cable.door.works(timeout=20)
+    assert cable.lab.server.accepted() == logins
+
+
+def test_an_upload_that_fills_a_narrow_link_is_not_taken_for_silence(cable: Cable) -> None:
+    """Row 126, the other way: a ping waits behind what is under way, and the host only listens."""
+    body = json.dumps({"type": "file", "format": "text", "content": "x" * 250_000}).encode()
+    cable.attach()
+    logins = cable.lab.server.accepted()
+    for machine in (cable.net.laptop, cable.net.server):
+        machine.narrow("256kbit")
+    begun = time.monotonic()
+    with cable.door.knock(timeout=40) as sock:
+        head = (
+            f"PUT {cable.door.base_url}api/contents/large.txt HTTP/1.1",
+            f"Host: 127.0.0.1:{cable.door.port}",
+            f"Authorization: token {cable.door.token}",
+            f"Content-Length: {len(body)}",
+        )
+        sock.sendall("\r\n".join((*head, "", "")).encode() + body)
+        assert sock.recv(100).startswith(b"HTTP/1.1 201")
+    assert time.monotonic() - begun > 5  # else the link was not narrow
     assert cable.lab.server.accepted() == logins
 
 

@@ -87,9 +87,8 @@ class PlayedKeeper:
 
     def heard(self, patience: float = 5.0) -> Any:
         """The view's next message; None where none comes."""
-        return (
-            json.loads(self._connection.recv_bytes()) if self._connection.poll(patience) else None
-        )
+        there = self._connection.poll(patience)
+        return json.loads(self._connection.recv_bytes()) if there else None
 
     def _send(self, message: dict[str, Any]) -> None:
         self._connection.send_bytes(json.dumps(message).encode())

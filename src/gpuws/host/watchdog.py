@@ -87,4 +87,4 @@ class Watchdog:
         before, self._acknowledged = self._acknowledged, self._wire.acknowledged()
         if before is not None and self._acknowledged is not None and self._acknowledged > before:
             self._moved = now
-        return now - self._moved < self._interval
+        return now - self._moved < self._limit  # lost packets stop it for seconds
