@@ -10,7 +10,8 @@ from gpuws.host.transport import Transport
 
 _TICK = 1.0  # seconds between two looks
 _SLEPT = 3.0  # seconds that a look came too late: the laptop, or this process, was asleep
-_SUSPICION = 5.0  # seconds the host has to answer after a sleep or on a changed network
+_PROGRESS = 4096  # bytes: all our questions of a silence together are fewer
+_SUSPICION = 3.0  # seconds the host has to answer after a sleep or on a changed network
 
 
 class Watchdog:
@@ -27,8 +28,10 @@ class Watchdog:
         self._limit = interval * count
         self._tick = min(_TICK, interval / 4)
         self._asked = 0.0
-        self._acknowledged: int | None = None  # bytes, at the look before
-        self._moved = 0.0  # when that last grew
+        self._acknowledged: int | None = (
+            None  # bytes, when that last grew by what is no question of ours
+        )
+        self._moved = 0.0  # when that was
         self._address = self._wire.own_address()
         self._over = threading.Event()
         threading.Thread(target=self._watch, daemon=True, name="gpuws-watchdog").start()
@@ -84,7 +87,9 @@ class Watchdog:
         return quiet < self._limit or sending
 
     def _still_sending(self, now: float) -> bool:
-        before, self._acknowledged = self._acknowledged, self._wire.acknowledged()
-        if before is not None and self._acknowledged is not None and self._acknowledged > before:
-            self._moved = now
+        count = self._wire.acknowledged()
+        if self._acknowledged is None:
+            self._acknowledged = count
+        elif count is not None and count - self._acknowledged >= _PROGRESS:
+            self._acknowledged, self._moved = count, now
         return now - self._moved < self._limit  # lost packets stop it for seconds
