@@ -105,8 +105,8 @@ ended() {
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :
   state=crashed
   [ "$1" -ne 0 ] && [ "$asked" = 0 ] || state=stopped
+  write "$folder/exit" 600 "$state $1 $(date +%s)$NL" # first: without both it would be starting
   rm -f "$folder/endpoint"
-  write "$folder/exit" 600 "$state $1 $(date +%s)$NL"
   tell_starter
   exit 0
 }
