@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 import threading
@@ -114,3 +115,36 @@ def test_an_install_that_fails_leaves_no_mark_and_shows_the_last_lines(
     with pytest.raises(dev.Stop, match="pip could not install"):
         dev.environment(set())
     assert not dev.READY.exists()
+
+
+@pytest.mark.parametrize(
+    ("failed", "second", "status", "runs"),
+    [(1, 0, 0, 2), (1, 1, 1, 2), (5, 0, 0, 2), (6, 0, 1, 1)],
+    ids=["passes alone", "fails alone too", "five", "six are no accident"],
+)
+def test_the_few_tests_that_failed_run_once_more_alone(
+    dev: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failed: int,
+    second: int,
+    status: int,
+    runs: int,
+) -> None:
+    calls: list[list[str]] = []
+
+    def pytest_(arguments: list[str]) -> int:
+        calls.append(arguments)
+        [cache] = [each.partition("=")[2] for each in arguments if each.startswith("cache_dir=")]
+        listed = Path(cache) / "v/cache/lastfailed"
+        listed.parent.mkdir(parents=True, exist_ok=True)
+        listed.write_text(json.dumps({f"tests/test_{n}.py::test": True for n in range(failed)}))
+        return 1 if len(calls) == 1 else second
+
+    monkeypatch.setattr(dev, "prepare", lambda *_: None)
+    monkeypatch.setattr(dev, "pytest", pytest_)
+    assert dev.test(["-x"]) == status
+    assert len(calls) == runs
+    assert all("-x" in call for call in calls)
+    said = capsys.readouterr()
+    assert ("passed only at the second try" in said.out + said.err) == (runs == 2 and status == 0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gpuws.errors import GpuwsError
 from gpuws.keeper.nobody import Nobody
-from gpuws.plan.healing import Link
+from gpuws.plan.healing import Link, Verdict, verdict
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Host, Progress
 from gpuws.plan.requests import Reach
@@ -47,6 +47,7 @@ class Line:
     def __init__(self) -> None:
         self._host: Host | None = None
         self._lock = threading.Lock()
+        self._failed: tuple[float, GpuwsError] | None = None  # the last try, and when it ended
         self.reach: Reach | None = None  # as the last one who got through asked
         self.link = Link(since=time.monotonic())
         self.connections = 0  # made so far
@@ -59,9 +60,14 @@ class Line:
         return self._host is not None and self._host.alive()
 
     def get(self, reach: Reach, ask: Ask, progress: Progress) -> Host:
-        """The connection, for a person who may be asked."""
+        """The connection, for a person who may be asked. Who waited for a try of somebody else
+        that no answer of theirs would have helped has its error: a server is not knocked at twice.
+        """
+        asked = time.monotonic()
         with self._lock:
             if self._host is None or not self._host.alive():
+                if self._failed and self._failed[0] > asked:
+                    raise self._failed[1]
                 try:
                     self._connect(reach, resolve(reach), ask, progress)
                 except GpuwsError as error:
@@ -87,7 +93,13 @@ class Line:
     def _connect(self, reach: Reach, profile: Profile, ask: Ask, progress: Progress) -> None:
         from gpuws.host.connect import connect
 
-        before, self._host = self._host, connect(profile, ask, progress)
+        try:
+            made = connect(profile, ask, progress)
+        except GpuwsError as error:
+            if verdict(error) is not Verdict.PERSON:
+                self._failed = time.monotonic(), error
+            raise
+        before, self._host = self._host, made
         self.reach = reach
         self.connections += 1
         self.link = Link(since=time.monotonic())

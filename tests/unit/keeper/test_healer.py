@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -245,3 +246,46 @@ def test_nothing_is_tried_for_forwards_that_nobody_wants(held: Keeper) -> None:
     before = len(held.logins.at)
     time.sleep(2)
     assert len(held.logins.at) == before
+
+
+# --- two who want the connection at once ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "knocks"),
+    [("host-key-changed", 1), ("connection-timeout", 1), ("wrong-password", 2)],
+    ids=["another key", "the network", "what an answer may help"],
+)
+def test_who_waited_for_a_failing_try_knocks_again_only_where_an_answer_may_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, knocks: int
+) -> None:
+    """Row 133: `status` in the moment of a drop does not knock at a wrong server a second time."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> Host:
+        begun.set()
+        go_on.wait(5)
+        return fails(code)()
+
+    logins = Logins(tmp_path, [slowly, fails(code)])
+    monkeypatch.setattr("gpuws.host.connect.connect", logins)
+    monkeypatch.setattr("gpuws.keeper.line.resolve", lambda _: Profile("box", "127.0.0.1", 22, "u"))
+    line = Line()
+    caught: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(GpuwsError) as error:
+            line.get(REACH, Person(), Silent())
+        caught.append(error.value.code)
+
+    first = threading.Thread(target=ask)
+    first.start()
+    assert begun.wait(5)
+    second = threading.Thread(target=ask)
+    second.start()
+    time.sleep(0.1)  # it waits for the first
+    go_on.set()
+    first.join(5)
+    second.join(5)
+    assert caught == [code, code]
+    assert len(logins.at) == knocks
