@@ -86,6 +86,7 @@ def lines(found: Sequence[HostStatus]) -> list[str]:
         told += [f"  {line}" for each in host.workspaces for line in _workspace(host.host, each)]
         if host.reachable and not host.workspaces:
             told.append("  no workspace")
+        told += [f"  {_led_back(each)}" for each in host.reverse]
     return told
 
 
@@ -115,6 +116,11 @@ def _workspace(host: str, each: dict[str, Any]) -> list[str]:
     if each.get("activate"):
         told.append(f"    {each['activate']}")
     return told
+
+
+def _led_back(each: dict[str, Any]) -> str:
+    there, here = each["remote_port"], each["local_port"]
+    return f"{each['name']}: port {there} of the host leads to {here} here: {each['state']}"
 
 
 def _idle(seconds: int) -> str:

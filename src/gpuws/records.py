@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gpuws import places
 
 _SCHEMA = 1
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
+_PATIENCE = 0.5  # seconds for whoever else changes the file
 _MOST_PORTS = 500  # forwards whose local port is kept
 
 
@@ -69,24 +71,27 @@ class Records:
         return tuple(record for record in self.all() if record.host == host)
 
     def remember(self, record: Record) -> None:
-        others = [r for r in self.all() if (r.host, r.name) != (record.host, record.name)]
-        self._write([record, *others], self._ports())
+        with self._alone():
+            others = [r for r in self.all() if (r.host, r.name) != (record.host, record.name)]
+            self._write([record, *others], self._ports())
 
     def forget(self, host: str, name: str) -> None:
         """Its forwards' ports are kept: bookmarks hold over `down` and `up`."""
-        kept = [r for r in self.all() if (r.host, r.name) != (host, name)]
-        self._write(kept, self._ports())
+        with self._alone():
+            kept = [r for r in self.all() if (r.host, r.name) != (host, name)]
+            self._write(kept, self._ports())
 
     def port_of(self, place: str, forward: str) -> int | None:
         """The local port that a forward of the workspace HOST/NAME had the last time."""
         return self._ports().get(f"{place} {forward}")
 
     def keep_port(self, place: str, forward: str, port: int) -> None:
-        key, before = f"{place} {forward}", self._ports()
-        if before.get(key) == port:
+        key = f"{place} {forward}"
+        if self._ports().get(key) == port:
             return
-        others = [pair for pair in before.items() if pair[0] != key]
-        self._write(list(self.all()), dict([*others, (key, port)][-_MOST_PORTS:]))
+        with self._alone():
+            others = [pair for pair in self._ports().items() if pair[0] != key]
+            self._write(list(self.all()), dict([*others, (key, port)][-_MOST_PORTS:]))
 
     def _ports(self) -> dict[str, int]:
         """The oldest choice first; none from a file that cannot be read."""
@@ -106,6 +111,26 @@ class Records:
             temporary.write_text(text, encoding="utf-8")
             temporary.chmod(0o600)
             temporary.replace(self._path)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One keeper changes the file at a time. A file that exists is the lock, since every
+        system has those; who finds it for too long goes on: losing a record costs nothing."""
+        lock, deadline = self._path.with_suffix(".lock"), time.monotonic() + _PATIENCE
+        held = False
+        with contextlib.suppress(OSError):
+            places.private(lock.parent)
+            while not held and time.monotonic() < deadline:
+                try:
+                    os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                    held = True
+                except FileExistsError:
+                    time.sleep(0.005)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
 
     def _set_aside(self) -> None:
         try:

@@ -37,8 +37,9 @@ from gpuws.engines.session import (
 )
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import Workspace
-from gpuws.tunnel.http import last_activity, readiness
+from gpuws.tunnel.http import last_activity
 from tests.support.jupyter_env import jupyter_env  # noqa: F401  a fixture
+from tests.support.knocking import readiness
 from tests.support.local_host import LocalHost
 from tests.support.sessions import BASE_URL, Lab, carrying, gone, stand_in
 

@@ -23,12 +23,12 @@ from gpuws.tunnel.http import (
     busy_kernels,
     kernels,
     last_activity,
-    readiness,
     terminals,
 )
 from gpuws.tunnel.http1 import Answers, BadAnswer, Response, ask, request
 from tests.support.far_end import short_folder
 from tests.support.jupyter_env import jupyter_env  # noqa: F401  a fixture
+from tests.support.knocking import readiness
 from tests.support.local_host import LocalHost, LocalStream
 
 INSTANCE = "0123456789abcdef0123456789abcdef"

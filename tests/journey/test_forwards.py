@@ -287,6 +287,26 @@ def test_all_of_them_heal_with_jupyters(wire: Wire) -> None:
     assert {each["state"] for each in forwards(wire).values()} == {"open"}
 
 
+def test_rm_during_an_outage_ends_it_here_and_says_what_stays(wire: Wire) -> None:
+    wire.attach()
+    with far_end(greet) as door:
+        port = forward(wire, door.socket, "door")["local_port"]
+        wire.proxy.dark = True
+        wire.until("reconnecting")
+        ended = wire.lab.laptop.ok("--json", "forward", "rm", WHERE, "door")
+        assert ended.data() == {"workspace": WHERE, "name": "door", "closed": True}
+        assert "still lists door" in ended.err
+        with pytest.raises(ConnectionRefusedError):
+            heard(port)
+        again = wire.lab.laptop.run("--json", "forward", "rm", WHERE, "door")
+        assert again.code == 6
+        wire.proxy.heal()
+        assert wire.until("open")
+    assert "door" in forwards(wire)  # the host remembers it
+    assert wire.lab.laptop.ok("--json", "forward", "rm", WHERE, "door").data()["closed"] is False
+    assert "door" not in forwards(wire)
+
+
 def test_a_projects_forwards_are_opened_by_up_and_stay_with_the_workspace(
     wire: Wire, jupyter_env: Path, short_tmp: Path
 ) -> None:

@@ -74,6 +74,8 @@ def test_the_hosts_port_leads_to_the_laptop_both_ways_and_only_on_loopback(wire:
         assert listeners(remote) == [f"127.0.0.1:{remote}"]
         assert asked(remote, data) == data
         assert asked(remote, b"again") == b"again"
+        told = {"name": "proxy", "remote_port": remote, "local_port": local, "state": "open"}
+        assert wire.host()["reverse"] == [told]
 
 
 def test_it_ends_with_the_keeper(wire: Wire) -> None:

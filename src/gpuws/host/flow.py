@@ -19,14 +19,13 @@ from paramiko.message import Message
 
 from gpuws.host.refusal import refused
 from gpuws.plan.model import Target
-from gpuws.plan.ports import Sink
+from gpuws.plan.ports import FAR, Sink
 
 if TYPE_CHECKING:
     from gpuws.host.transport import Transport
 
 FIRST = 512 << 10  # bytes that the host may send before the reader has taken any
 FIRST_FAR = 2 << 20  # the same where a round trip takes longer than FAR: what ssh starts with
-FAR = 0.02  # seconds
 NEAR = 0.002  # seconds of round trip below which the first window is wide enough for any link
 LEAST = 32 << 10  # bytes, when many flows share the budget
 WIDEST = 16 << 20  # bytes: 160 MB/s at 100 ms

@@ -10,7 +10,6 @@ from gpuws.errors import GpuwsError
 from gpuws.host import session
 from gpuws.host.arrivals import Arrived
 from gpuws.host.channel import Channel, ChannelStream
-from gpuws.host.flow import FAR
 from gpuws.host.process import ScriptProcess
 from gpuws.host.refusal import ChannelRefused, refused
 from gpuws.host.script import fields, script
@@ -18,7 +17,7 @@ from gpuws.host.sessions import Sessions
 from gpuws.host.transport import WINDOW, Transport
 from gpuws.host.watchdog import Watchdog
 from gpuws.plan.model import Profile, Target
-from gpuws.plan.ports import Flow, Process, Reply, Script, Sink, Stream
+from gpuws.plan.ports import FAR, Flow, Process, Reply, Script, Sink, Stream
 
 
 class ParamikoHost:

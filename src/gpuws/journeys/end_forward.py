@@ -14,6 +14,9 @@ from gpuws.plan.requests import EndForwardRequest, ForwardEnded, Reach
 def run(request: EndForwardRequest, world: World) -> ForwardEnded:
     """Raises forward-not-found where neither this laptop nor the host knows it."""
     reach, name = request.reach, request.forward
+    outage = world.forwards.outage()
+    if outage:
+        return _ended_here(request, outage, world)
     with world.host(reach) as host:
         seen, workspace = find(host, reach, request.name)
         remembered = forget(host, root=seen.root, name=workspace.name, forward=name)
@@ -27,6 +30,19 @@ def run(request: EndForwardRequest, world: World) -> ForwardEnded:
             "`gpuws attach` opens it again"
         )
     return ForwardEnded(f"{reach.host}/{workspace.name}", name, closed)
+
+
+def _ended_here(request: EndForwardRequest, outage: str, world: World) -> ForwardEnded:
+    """While the host cannot be asked: the listener goes, what the host remembers stays."""
+    host = request.reach.host
+    name = request.name or next((each.name for each in world.records.of(host)), "")
+    if not world.forwards.close(name, request.forward):
+        raise GpuwsError("connection-lost", outage, stage="connect", retryable=True)
+    world.report.note(
+        f"{host} cannot be reached and still lists {request.forward}: the next `gpuws attach` "
+        "opens it again; `gpuws forward rm` once more, when it is back, forgets it"
+    )
+    return ForwardEnded(f"{host}/{name}", request.forward, True)
 
 
 def _declared(reach: Reach, workspace: Workspace) -> set[str]:

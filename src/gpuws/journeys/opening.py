@@ -5,9 +5,9 @@ from __future__ import annotations
 from gpuws.errors import GpuwsError
 from gpuws.host.later import later
 from gpuws.plan.model import Secret, Target, Workspace
-from gpuws.plan.ports import Host, Stream
+from gpuws.plan.ports import FAR, Host, Stream
 from gpuws.records import Record
-from gpuws.tunnel.ahead import FAR, Ahead
+from gpuws.tunnel.ahead import Ahead
 from gpuws.tunnel.http import Knock
 
 

@@ -39,7 +39,9 @@ def _asked(reach: Reach, world: World) -> HostStatus:
         idle = idle_seconds(host, facts, tokens)
     _remember(reach, facts, world)
     shown = tuple(_workspace(each, facts, idle, reach, world) for each in _with_builds(facts))
-    return HostStatus(reach.host, True, None, tuple(asdict(gpu) for gpu in facts.gpus), shown)
+    gpus = tuple(asdict(gpu) for gpu in facts.gpus)
+    back = tuple(world.forwards.led_back())
+    return HostStatus(reach.host, True, gpus=gpus, workspaces=shown, reverse=back)
 
 
 def last_known(
@@ -65,7 +67,8 @@ def last_known(
         for each in known
     )
     age = round(now - newest, 1) if newest else None
-    return HostStatus(host, False, error.message, workspaces=shown, known_s=age)
+    back = tuple(forwards.led_back()) if forwards else ()
+    return HostStatus(host, False, error.message, workspaces=shown, reverse=back, known_s=age)
 
 
 def _refuse_silence(reach: Reach, host: Host, world: World) -> None:

@@ -49,6 +49,10 @@ class Forwards(Protocol):
         """Ports of the host that lead to this laptop; why some of them do not."""
         ...
 
+    def led_back(self) -> list[dict[str, Any]]:
+        """Those that are wanted, as `status --json` lists them."""
+        ...
+
     def noticed(self, name: str) -> list[dict[str, Any]]:
         """Open ports of the workspace's processes that nothing leads to, where it is open here."""
         ...

@@ -11,9 +11,10 @@ from gpuws.keeper.line import Line
 from gpuws.keeper.noticing import Noticing
 from gpuws.keeper.reverses import Reverses
 from gpuws.plan.forwards import JUPYTER, told
+from gpuws.plan.healing import Link
 from gpuws.plan.model import NamedForward, ReverseForward, Target
 from gpuws.plan.open_ports import not_led_to
-from gpuws.plan.ports import Flow, Host, Sink
+from gpuws.plan.ports import FAR, Flow, Host, Sink
 
 if TYPE_CHECKING:
     from gpuws.tunnel.ahead import Ahead
@@ -82,6 +83,15 @@ class HeldForwards:
         host = self._line.host
         return self._reverses.lead(host, wanted) if host else []
 
+    def led_back(self) -> list[dict[str, Any]]:
+        """Those that are wanted, as `status --json` lists them."""
+        link = self._line.link
+        waiting = "refused" if link.state == "open" else link.state
+        return [
+            {**asdict(each), "state": "open" if leads and link.state == "open" else waiting}
+            for each, leads in self._reverses.leading(self._line.host).items()
+        ]
+
     def port(self, name: str) -> int | None:
         held = self.held.get((name, JUPYTER))
         return held.forward.local_port if held else None
@@ -91,42 +101,24 @@ class HeldForwards:
         held, link, now = self.held.get((name, JUPYTER)), self._line.link, time.monotonic()
         if held is None:
             return None
-        host, stats = self._line.host, held.forward.stats()
+        host = self._line.host
         return {
-            "local_port": held.forward.local_port,
-            "state": "paused" if held.fault else link.state,
+            **_counted(held, link),
             "heard_s": round(now - host.last_heard(), 1) if host else None,
             "latency_ms": round(host.latency() * 1000, 1) if host else 0.0,
-            "bytes_in": stats.bytes_in,
-            "bytes_out": stats.bytes_out,
-            "connections": stats.open + stats.waiting,
             "reconnects": max(0, self._line.connections - 1),
             "try": link.tries,
             "next_s": round(max(0.0, link.next_at - now), 1) if link.next_at else 0.0,
-            "reason": held.fault or link.reason,
             "since_s": round(now - link.since, 1),
         }
 
     def more(self, name: str) -> list[dict[str, Any]]:
         """Its other forwards, as `status --json` lists them."""
         return [
-            self._told(forward, held)
+            {**told(NamedForward(forward, held.target)), **_counted(held, self._line.link)}
             for (workspace, forward), held in tuple(self.held.items())
             if workspace == name and forward != JUPYTER
         ]
-
-    def _told(self, forward: str, held: Held) -> dict[str, Any]:
-        link, stats = self._line.link, held.forward.stats()
-        refusal = stats.last_error if stats.refusing else ""
-        return {
-            **told(NamedForward(forward, held.target)),
-            "local_port": held.forward.local_port,
-            "state": "paused" if held.fault else link.state,
-            "reason": held.fault or link.reason or refusal,
-            "connections": stats.open + stats.waiting,
-            "bytes_in": stats.bytes_in,
-            "bytes_out": stats.bytes_out,
-        }
 
     def noticed(self, name: str) -> list[dict[str, Any]]:
         """Ports that its processes opened and that no forward of it leads to; none of a workspace
@@ -159,10 +151,24 @@ class HeldForwards:
             self.close(name)
 
 
+def _counted(held: Held, link: Link) -> dict[str, Any]:
+    """What `status --json` says of each forward."""
+    stats = held.forward.stats()
+    refusal = stats.last_error if stats.refusing else ""
+    return {
+        "local_port": held.forward.local_port,
+        "state": "paused" if held.fault else link.state,
+        "reason": held.fault or link.reason or refusal,
+        "connections": stats.open + stats.waiting,
+        "bytes_in": stats.bytes_in,
+        "bytes_out": stats.bytes_out,
+    }
+
+
 def _flows(host: Host, target: Target, *, spare: bool) -> OpenFlow:
     """``spare``: a flow may be opened before it is asked for. Jupyter does not mind one that says
     nothing; another server may speak first, or take a single client."""
-    from gpuws.tunnel.ahead import FAR, Ahead
+    from gpuws.tunnel.ahead import Ahead
 
     def plain(sink: Sink) -> Flow:
         return host.open_flow(target, sink)

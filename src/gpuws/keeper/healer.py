@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -14,12 +15,14 @@ from gpuws.errors import GpuwsError
 from gpuws.host.network import source_address
 from gpuws.keeper.forwards import HeldForwards
 from gpuws.keeper.line import Line
+from gpuws.plan.forwards import JUPYTER
 from gpuws.plan.healing import Link, Verdict, pause, verdict
 from gpuws.plan.model import Workspace
 from gpuws.plan.ports import Ask, Host, Progress
 
 _LOOK_EVERY = 0.2  # seconds
 _SLEPT = 3.0  # seconds that a look came too late: the laptop was asleep
+_LOOK_AGAIN = 5.0  # seconds until workspaces that could not be asked are asked again
 _PATIENCE = 1.0  # seconds for the first answer over a new connection
 _log = logging.getLogger("gpuws.keeper")
 
@@ -34,6 +37,7 @@ class Healer:
         self._forwards = forwards
         self._asker = asker
         self._progress = progress
+        self._look_at = math.inf  # when the workspaces, which could not be asked, are asked again
         self._over = threading.Event()
 
     def start(self) -> None:
@@ -55,7 +59,7 @@ class Healer:
             return
         if not self._line.alive():
             self._heal(host)
-        elif self._forwards.resume(host):
+        elif self._forwards.resume(host) or time.monotonic() >= self._look_at:
             self._look_after(host)
 
     # --- while it is lost ------------------------------------------------------------------------
@@ -79,6 +83,8 @@ class Healer:
                     self._rest(Verdict.AGAIN, since, tries, reason)
         if self._line.alive():
             _log.warning("connected again after %.1f s", time.monotonic() - since)
+        elif not self._forwards.held:  # the next who wants something makes the connection
+            self._line.link = Link(since=time.monotonic())
 
     def _wanted(self) -> bool:
         held = bool(self._forwards.held)
@@ -110,23 +116,28 @@ class Healer:
     def _look_after(self, host: Host) -> None:
         """Whether what the forwards lead to is still there. Takes a second where the host says
         nothing: one that hangs up soon after each login is not to be stormed with them."""
+        self._look_at = math.inf
         host.answers(_PATIENCE)
         reach = self._line.reach
         try:
             seen = look(host, root=(reach.entry.root if reach else None) or "")
-        except GpuwsError as error:  # lost again: the next look sees it
+        except GpuwsError as error:
             _log.warning("the workspaces could not be asked: %s", error.message)
+            self._look_at = time.monotonic() + _LOOK_AGAIN
             return
-        for (name, _), held in tuple(self._forwards.held.items()):
+        for (name, forward), held in tuple(self._forwards.held.items()):
             workspace = seen.find(name)
-            held.fault = _fault(host.profile.alias, workspace, seen.boot_time)
+            held.fault = _fault(host.profile.alias, workspace, seen.boot_time, forward)
 
 
-def _fault(host: str, workspace: Workspace | None, boot_time: int) -> str:
-    """Why a forward leads nowhere any more; "" where it does."""
+def _fault(host: str, workspace: Workspace | None, boot_time: int, forward: str) -> str:
+    """Why a forward leads nowhere any more; "" where it does, or where nobody can know: what
+    another service listens on may outlive Jupyter, though not a reboot."""
     if workspace is None:
         return "the workspace is gone"
     if workspace.state in ("running", "starting"):
+        return ""
+    if forward != JUPYTER and workspace.state != "rebooted":
         return ""
     again = f"`gpuws up {host}` to start again"
     if workspace.state == "rebooted":

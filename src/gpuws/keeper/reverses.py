@@ -47,6 +47,12 @@ class Reverses:
                 for each, error in self._ask(host, tuple(self._known)).items():
                     _log.warning("%s: %s", each.name, error.message)
 
+    def leading(self, host: Host | None) -> dict[ReverseForward, bool]:
+        """Every one that is wanted; whether it leads here over this connection."""
+        with self._lock:
+            here = self._leading if host is not None and self._host is host else set()
+            return {each: each in here for each in self._known}
+
     def _ask(
         self, host: Host, wanted: tuple[ReverseForward, ...]
     ) -> dict[ReverseForward, GpuwsError]:

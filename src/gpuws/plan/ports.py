@@ -9,6 +9,9 @@ from typing import Protocol
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import Profile, Target
 
+FAR = 0.02
+"""Seconds of round trip from which on it pays to have ready what may not be used."""
+
 
 @dataclass(frozen=True)
 class Script:

@@ -222,4 +222,5 @@ class HostStatus:
     error: str | None = None
     gpus: tuple[dict[str, Any], ...] = ()
     workspaces: tuple[dict[str, Any], ...] = field(default=())
+    reverse: tuple[dict[str, Any], ...] = ()  # ports of the host that lead to this laptop
     known_s: float | None = None  # age of what is shown, when the host could not be asked

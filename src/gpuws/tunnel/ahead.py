@@ -10,7 +10,6 @@ from gpuws.errors import GpuwsError
 from gpuws.plan.ports import Flow, Sink
 from gpuws.tunnel.connection import OpenFlow
 
-FAR = 0.02  # seconds of round trip from which on it is worth a connection that may not be used
 _FRESH = 30.0  # seconds: a server may be about to close one that says nothing for longer
 _HEARD = 1.0  # seconds: over a link that may be dead, a client must not be read before it is known
 

@@ -66,15 +66,6 @@ class Knock:
         _check_ours(answer, instance)
 
 
-def readiness(
-    stream: Stream, base_url: str, token: str, instance: str, *, timeout: float = 10.0
-) -> None:
-    """The whole proof in one round trip; see ``Knock``."""
-    knock = Knock(stream, base_url, token, timeout=timeout)
-    knock.is_ours(instance)
-    knock.takes(token, instance)
-
-
 @contextlib.contextmanager
 def _not_answering() -> Iterator[None]:
     try:

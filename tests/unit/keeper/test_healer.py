@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gpuws.engines.session import Look, look
 from gpuws.errors import GpuwsError
 from gpuws.keeper import healer as healers
 from gpuws.keeper.forwards import HeldForwards
@@ -222,12 +223,7 @@ def test_a_server_that_hangs_up_after_each_login_is_not_stormed(held: Keeper, li
 
 
 def test_a_reboot_is_told_and_the_forward_leads_nowhere(held: Keeper, tmp_path: Path) -> None:
-    folder = tmp_path / "gpuws" / "workspaces" / "demo"
-    folder.mkdir(parents=True)
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o700)
-    record = {"schema": 1, "name": "demo", "boot_id": "another", "engine": "tmux", "run": "/r"}
-    (folder / "workspace.json").write_text(json.dumps(record) + "\n")
+    recorded(tmp_path, boot_id="another")
     held.lose()
     assert eventually(lambda: held.state() == "paused", 5)
     tunnel = held.forwards.tunnel("demo")
@@ -246,6 +242,60 @@ def test_nothing_is_tried_for_forwards_that_nobody_wants(held: Keeper) -> None:
     before = len(held.logins.at)
     time.sleep(2)
     assert len(held.logins.at) == before
+
+
+def test_an_outage_ends_for_others_when_nobody_wants_its_forwards(held: Keeper) -> None:
+    """Who asks the host next makes the connection, and is not told of an outage of the past."""
+    held.logins.outcomes = [fails("host-unreachable")]
+    held.lose()
+    assert eventually(lambda: held.forwards.outage() != "")
+    held.forwards.close("demo")
+    assert eventually(lambda: held.forwards.outage() == "")
+
+
+def recorded(home: Path, **more: object) -> None:
+    """The workspace ``demo`` on the host, with nothing that runs."""
+    folder = home / "gpuws" / "workspaces" / "demo"
+    folder.mkdir(parents=True)
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o700)
+    known = {"schema": 1, "name": "demo", "engine": "tmux", "run": "/r", **more}
+    (folder / "workspace.json").write_text(json.dumps(known) + "\n")
+
+
+def test_workspaces_that_could_not_be_asked_are_asked_again(
+    held: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a reboot would never be told."""
+    recorded(tmp_path, boot_id="another")
+    monkeypatch.setattr(healers, "_LOOK_AGAIN", 1.0)
+    looks: list[float] = []
+    real = look
+
+    def once_in_vain(host: Host, *, root: str) -> Look:
+        looks.append(time.monotonic())
+        if len(looks) == 1:
+            raise GpuwsError("remote-timeout", "the host is slow today")
+        return real(host, root=root)
+
+    monkeypatch.setattr(healers, "look", once_in_vain)
+    held.lose()
+    assert eventually(lambda: held.state() == "paused", 5)
+    assert looks[1] - looks[0] >= 0.9
+    time.sleep(1.5)
+    assert len(looks) == 2
+
+
+def test_the_end_of_jupyter_is_not_the_end_of_what_else_listens(
+    held: Keeper, tmp_path: Path
+) -> None:
+    recorded(tmp_path, boot_id=Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+    with far_end(answer_after_the_question) as board:
+        held.forwards.open("demo", board, port=None, wanted=WANTED, forward="board")
+        held.lose()
+        assert eventually(lambda: held.state() == "paused", 5)
+        [other] = held.forwards.more("demo")
+        assert (other["name"], other["state"]) == ("board", "open")
 
 
 # --- two who want the connection at once ----------------------------------------------------------

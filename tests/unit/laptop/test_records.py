@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,22 @@ def test_the_oldest_ports_are_forgotten_and_absurd_ones_never_read(tmp_path: Pat
         records.keep_port("h/w", f"n{number}", 7000)
     assert records.port_of("h/w", "first") is None
     assert records.port_of("h/w", "n0") == 7000
+
+
+def test_what_many_keepers_write_at_once_is_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    names = [f"n{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: Records(path).remember(Record("a", name)), names))
+    assert {each.name for each in Records(path).all()} == set(names)
+    assert [each.name for each in tmp_path.iterdir()] == ["w.json"]
+
+
+def test_a_lock_that_a_killed_keeper_left_is_waited_out_once(tmp_path: Path) -> None:
+    path = tmp_path / "w.json"
+    path.with_suffix(".lock").touch()
+    Records(path).remember(Record("a", "one"))
+    begun = time.monotonic()
+    Records(path).remember(Record("a", "two"))
+    assert time.monotonic() - begun < 0.4
+    assert len(Records(path).all()) == 2
