@@ -13,7 +13,7 @@ from gpuws.options import HELP
 FOLDER = Path(__file__).resolve().parent / "reference"
 VERBS = (
     *("up", "attach", "down", "status", "url", "logs", "shell", "exec", "forward", "trust"),
-    "demo",
+    *("env list", "env gc", "env remove", "env rollback", "demo"),
 )
 
 MEANING = {
@@ -46,7 +46,7 @@ def commands() -> str:
 
 def _help(verb: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "gpuws", verb, "--help"],
+        [sys.executable, "-m", "gpuws", *verb.split(), "--help"],
         capture_output=True,
         text=True,
         check=True,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from gpuws import places, projects
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
-from gpuws.plan.model import EnvironmentSpec, HostEntry
-from gpuws.plan.requests import Caller, ForwardRequest, Reach, UpRequest
+from gpuws.plan.model import EnvironmentSpec, HostEntry, Pairs
+from gpuws.plan.requests import Caller, ForwardRequest, Reach, RollbackRequest, UpRequest
 from gpuws.projects import Person
 from gpuws.records import Records
 
@@ -141,8 +141,7 @@ def up_request(
         spec = _without_builds(spec, confirm_foreign)
     folder = _folder(file)
     chosen, source = workspace_name(name, spec.name if spec else None, folder.name)
-    secret = tuple((key, os.environ[key]) for key in found.entry.pass_env if key in os.environ)
-    missing = tuple(key for key in found.entry.pass_env if key not in os.environ)
+    secret, missing = _passed(found)
     commit, dirty = _git(folder)
     who = caller()
     return UpRequest(
@@ -158,6 +157,24 @@ def up_request(
         git_dirty=dirty,
         **settings,  # type: ignore[arg-type]
     )
+
+
+def rollback_request(
+    host: str | None, word: str | None, options: Options, person: Person, *, yes: bool
+) -> RollbackRequest:
+    """With the variables of pass_env, which its restart needs."""
+    found, name = target(host, options, person, verb="env rollback")
+    secret, missing = _passed(found)
+    return RollbackRequest(
+        found, caller(), name=name, word=word, yes=yes, secret_env=secret, missing_env=missing
+    )
+
+
+def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:
+    """The variables of pass_env, and the names of those that this laptop does not have."""
+    wanted = found.entry.pass_env
+    secret = tuple((key, os.environ[key]) for key in wanted if key in os.environ)
+    return secret, tuple(key for key in wanted if key not in os.environ)
 
 
 def _folder(file: str | None) -> Path:

@@ -200,3 +200,40 @@ def trust_lines(allowed: list[dict[str, Any]]) -> list[str]:
         told.append(f"trusted {each['file']} as it is now; it wants:")
         told += [f"  {line}" for line in each["wants"]] or ["  nothing that needs a yes"]
     return told
+
+
+def environment_lines(result: dict[str, Any]) -> list[str]:
+    """Of `env list`."""
+    import time
+
+    from gpuws.plan.inventory import size, whose
+
+    found = result["environments"]
+    place = f"{result['root']}/envs"
+    if not found:
+        return [f"{result['host']}: gpuws has made no environment in {place}"]
+    total = sum(each["kb"] for each in found)
+    count = f"{len(found)} environment{'s' if len(found) > 1 else ''}"
+    told = [f"{result['host']}: {count} in {place}, {size(total)}"]
+    for each in found:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(each["created"] or 0))
+        tool = f"{each['tool']} {each['version']}".strip()
+        row = f"  {each['hash']}  {size(each['kb']):>8}  {when if each['created'] else '':16}"
+        told.append(f"{row}  {tool:20}  {whose(each)}")
+    return told
+
+
+def removal_lines(result: dict[str, Any]) -> list[str]:
+    """Of `env gc` and `env remove`."""
+    from gpuws.plan.inventory import size
+
+    would, removed, kept = result["would"], result["removed"], result["kept"]
+    if not (would or removed or kept):
+        return ["nothing to remove: every environment is in use, or kept for a rollback"]
+    freed = [f"{size(result['kb'])} {'would be ' if would else ''}freed"] if result["kb"] else []
+    return [
+        *(f"would remove {path}" for path in would),
+        *(f"removed {path}" for path in removed),
+        *(f"KEPT    {each}" for each in kept),
+        *freed,
+    ]

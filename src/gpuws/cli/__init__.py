@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from gpuws import __version__, completing, options
-from gpuws.cli import forwards, laptop, workspaces
+from gpuws.cli import environments, forwards, laptop, workspaces
 from gpuws.cli.words import telling
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
@@ -49,6 +49,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 for _name, _verb in _VERBS.items():
     app.command(name=_name, **_SETTINGS.get(_name, {}))(_verb)
+app.add_typer(environments.app, name="env")
+_NAMES = {*_VERBS, "env"}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -67,7 +69,7 @@ def _complete() -> int:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    telling.command = next((word for word in argv if word in _VERBS), "")
+    telling.command = next((word for word in argv if word in _NAMES), "")
     telling.options = Options(json=options.wants_json(argv))  # until all are understood
     telling.options, rest = options.take(argv)
     if "--version" in rest[:1]:

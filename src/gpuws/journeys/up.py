@@ -18,6 +18,7 @@ from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.decide import UpPlan, decide_up
 from gpuws.plan.forwards import words_of
+from gpuws.plan.inventory import earlier_after
 from gpuws.plan.model import HostFacts, Pairs, Secret, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Plan, Ready, UpRequest
@@ -231,6 +232,7 @@ def _record(
         "gpus": list(plan.gpus.indices) if plan.gpus.indices is not None else None,
         "gpus_wanted": request.gpus,
         "local_port": request.local_port or plan.wanted_port,
+        "earlier": earlier_after(plan.existing, plan.environment.prefix),
         "forwards": {each.name: words_of(each) for each in request.reach.entry.forwards},
         "jupyter": request.jupyter,
         "git": {"commit": request.git_commit, "dirty": request.git_dirty},

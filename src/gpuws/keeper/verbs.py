@@ -11,8 +11,11 @@ from gpuws.plan.requests import (
     AutoForwardRequest,
     DownRequest,
     EndForwardRequest,
+    EnvironmentsRequest,
     ForwardRequest,
+    RemoveEnvironmentsRequest,
     Request,
+    RollbackRequest,
     StatusRequest,
     UpRequest,
     WorkspaceRequest,
@@ -30,9 +33,12 @@ REQUESTS: dict[str, type[Request]] = {
     "end_forward": EndForwardRequest,
     "status": StatusRequest,
     "down": DownRequest,
+    "env_list": EnvironmentsRequest,
+    "env_remove": RemoveEnvironmentsRequest,
+    "env_rollback": RollbackRequest,
 }
 
-KEEPS = frozenset({"up", "attach", "forward", "auto_forward"})
+KEEPS = frozenset({"up", "attach", "forward", "auto_forward", "env_rollback"})
 """Verbs that leave a forward open: they always run in a keeper."""
 
 JOINS = frozenset({"forward", "auto_forward"})

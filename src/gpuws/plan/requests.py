@@ -125,6 +125,40 @@ class StatusRequest:
     reach: Reach
 
 
+@dataclass(frozen=True)
+class EnvironmentsRequest:
+    """The environments of one host."""
+
+    reach: Reach
+
+
+@dataclass(frozen=True)
+class RemoveEnvironmentsRequest:
+    """Those that are named by hash or link, or, where none is, those that nobody uses.
+
+    ``earlier``: also those that a rollback would go back to.
+    """
+
+    reach: Reach
+    words: tuple[str, ...] = ()
+    earlier: bool = False
+    dry_run: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True)
+class RollbackRequest:
+    """A workspace back to an earlier environment; ``word`` names another than the last one."""
+
+    reach: Reach
+    caller: Caller
+    name: str | None = None
+    word: str | None = None
+    yes: bool = False
+    secret_env: Pairs = ()
+    missing_env: tuple[str, ...] = ()
+
+
 Request = (
     UpRequest
     | WorkspaceRequest
@@ -133,6 +167,9 @@ Request = (
     | EndForwardRequest
     | DownRequest
     | StatusRequest
+    | EnvironmentsRequest
+    | RemoveEnvironmentsRequest
+    | RollbackRequest
 )
 
 
@@ -206,6 +243,25 @@ class Downed:
     removed: tuple[str, ...]
     left: tuple[str, ...]
     kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Answer of env list. Sizes in kB of 1024 bytes, times in seconds since the epoch."""
+
+    host: str
+    root: str
+    environments: tuple[dict[str, Any], ...]  # plan.inventory.Environment
+
+
+@dataclass(frozen=True)
+class EnvironmentsRemoved:
+    """Answer of env gc and env remove. ``would``: what --dry-run spared."""
+
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+    would: tuple[str, ...]
+    kb: int
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,104 @@
+"""`gpuws env`: the environments that gpuws made on a host."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gpuws import telling as told
+from gpuws.cli.words import (
+    Detach,
+    Host,
+    NoBrowser,
+    Workspace,
+    Yes,
+    target,
+    tell_ready,
+    telling,
+    to_browser,
+)
+from gpuws.errors import Exit
+
+app = typer.Typer(
+    help="The environments that gpuws made on a host: list, gc, remove, rollback.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", envvar="GPUWS_DRY_RUN", help="only say what would be removed")
+]
+
+
+@app.command("list")
+def list_(host: Host) -> None:
+    """Each with its size, and who uses it."""
+    from gpuws import view
+    from gpuws.plan.requests import EnvironmentsRequest
+
+    person = telling.person()
+    reach, _ = target(host, person)
+    result = view.one_shot("env_list", EnvironmentsRequest(reach), person)
+    telling.answer(result, *told.environment_lines(result))
+
+
+@app.command()
+def gc(
+    host: Host,
+    earlier: Annotated[
+        bool,
+        typer.Option("--earlier", envvar="GPUWS_EARLIER", help="also those kept for a rollback"),
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Remove those that no workspace and no process uses; asks first."""
+    _remove(host, (), earlier=earlier, dry_run=dry_run, yes=yes)
+
+
+@app.command()
+def remove(
+    host: Host,
+    environment: Annotated[
+        list[str], typer.Argument(metavar="HASH|NAME...", help="as `env list` shows them")
+    ],
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Remove these; one that somebody uses is refused."""
+    _remove(host, tuple(environment), earlier=False, dry_run=dry_run, yes=yes)
+
+
+def _remove(host: str, words: tuple[str, ...], *, earlier: bool, dry_run: bool, yes: bool) -> None:
+    from gpuws import view
+    from gpuws.plan.requests import RemoveEnvironmentsRequest
+
+    person = telling.person()
+    reach, _ = target(host, person)
+    request = RemoveEnvironmentsRequest(reach, words, earlier, dry_run, yes)
+    result = view.one_shot("env_remove", request, person)
+    telling.answer(result, *told.removal_lines(result))
+    if result["kept"]:
+        telling.code = int(Exit.CONFLICT)
+
+
+@app.command()
+def rollback(
+    host: Workspace = None,
+    environment: Annotated[
+        str | None, typer.Argument(metavar="[HASH]", help="default: the one before")
+    ] = None,
+    detach: Detach = False,
+    no_browser: NoBrowser = False,
+    yes: Yes = False,
+) -> None:
+    """Restart a workspace in an environment that it had before."""
+    from gpuws import asking, view
+
+    person = telling.person(live=True)
+    request = asking.rollback_request(host, environment, telling.options, person, yes=yes)
+    leave = detach or telling.options.json
+    result = view.open_workspace(
+        "env_rollback", request, person, detach=leave, browser=to_browser(no_browser)
+    )
+    tell_ready(result, left=leave)

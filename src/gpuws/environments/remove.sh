@@ -1,0 +1,67 @@
+# shellcheck shell=sh
+# remove.sh ROOT HASH...: environments that nobody uses. What is used by now is kept, with a reason.
+# Answers: removed PATH, kept HASH<TAB>WHY, left PATH.
+
+# why_kept: who uses it. A workspace counts also when it is stopped: its next start wants it.
+why_kept() {
+  for other in "$root"/workspaces/*/workspace.json; do
+    [ -f "$other" ] || continue
+    if grep -qF "\"$prefix\"" "$other" 2>/dev/null; then
+      other=${other%/workspace.json}
+      printf 'the workspace %s uses it' "${other##*/}"
+      return 0
+    fi
+  done
+  pids=$(users "$root" "$hash" | head -n 5 | tr '\n' ' ')
+  [ -z "$pids" ] || printf 'processes use it: %s' "${pids% }"
+}
+
+links() {
+  for link in "$root"/envs/*; do
+    if [ -L "$link" ] && [ "$(link_target "$link")" = "$hash" ]; then rm -f -- "$link"; fi
+  done
+}
+
+# The marker goes first: from then on no `up` takes the environment for one that is there, and what
+# an interrupted removal leaves is an unfinished one. Who came before that is seen after it.
+one() {
+  prefix=$root/envs/$hash build=$root/builds/$hash
+  if [ -L "$prefix" ] || { [ -e "$prefix" ] && ! { [ -d "$prefix" ] && [ -O "$prefix" ]; }; }; then
+    say kept "$hash	gpuws did not make it"
+    return 0
+  fi
+  [ -e "$prefix" ] || return 0
+  if [ ! -L "$build" ] && building "$build"; then
+    say kept "$hash	it is being built"
+    return 0
+  fi
+  [ ! -f "$prefix/.gpuws-complete" ] || mv -f "$prefix/.gpuws-complete" "$prefix/.gpuws-leaving" ||
+    die read-only "cannot write $prefix" "ls -ld says whose it is"
+  why=$(why_kept)
+  if [ -n "$why" ]; then
+    [ ! -f "$prefix/.gpuws-leaving" ] || mv -f "$prefix/.gpuws-leaving" "$prefix/.gpuws-complete"
+    say kept "$hash	$why"
+    return 0
+  fi
+  links
+  rm -rf -- "$prefix" 2>/dev/null || {
+    chmod -R u+rwX "$prefix" 2>/dev/null || :
+    rm -rf -- "$prefix" 2>/dev/null || :
+  }
+  if [ -e "$prefix" ]; then say left "$prefix"; else say removed "$prefix"; fi
+  [ -L "$build" ] || rm -rf -- "$build"
+}
+
+main() {
+  root=$1
+  shift
+  if [ ! -f "$root/.gpuws-root" ] || [ -L "$root/envs" ] || [ -L "$root/builds" ]; then
+    die not-ours "$root has no environments that gpuws made" "it removes nothing through links"
+  fi
+  for hash in "$@"; do
+    check_hash "$hash"
+    one
+  done
+}
+
+main "$@" </dev/null

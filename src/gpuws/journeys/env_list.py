@@ -1,0 +1,19 @@
+"""`gpuws env list`: the environments that gpuws made on a host, and who uses them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from gpuws.engines.session import look
+from gpuws.environments.inventory import inventory
+from gpuws.journeys.world import World
+from gpuws.plan.requests import EnvironmentsRequest, Listed
+
+
+def run(request: EnvironmentsRequest, world: World) -> Listed:
+    """Two round trips."""
+    reach = request.reach
+    with world.host(reach) as host:
+        seen = look(host, root=reach.entry.root or "")
+        found = inventory(host, root=seen.root, workspaces=seen.workspaces)
+    return Listed(reach.host, seen.root, tuple(asdict(each) for each in found))

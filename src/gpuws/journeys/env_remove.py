@@ -1,0 +1,64 @@
+"""`gpuws env gc` and `gpuws env remove`: environments that nobody uses give their space back."""
+
+from __future__ import annotations
+
+from gpuws.engines.session import look
+from gpuws.environments.inventory import inventory, remove
+from gpuws.errors import GpuwsError
+from gpuws.journeys.world import World
+from gpuws.plan.inventory import Environment, garbage, meant, size
+from gpuws.plan.requests import EnvironmentsRemoved, RemoveEnvironmentsRequest
+
+
+def run(request: RemoveEnvironmentsRequest, world: World) -> EnvironmentsRemoved:
+    """Nothing is removed that a workspace, running or not, or a process uses, nor what gpuws did
+    not make. Raises environment-in-use for a named one that is used."""
+    reach = request.reach
+    with world.host(reach) as host:
+        seen = look(host, root=reach.entry.root or "")
+        found = inventory(host, root=seen.root, workspaces=seen.workspaces)
+        chosen = _chosen(request, found)
+        for each in chosen:
+            world.report.note(f"{each.hash}  {size(each.kb)}")
+        kb = sum(each.kb for each in chosen)
+        if request.dry_run or not chosen:
+            return EnvironmentsRemoved((), (), tuple(each.prefix for each in chosen), kb)
+        _ask(request, chosen, kb, world)
+        done = remove(host, root=seen.root, hashes=[each.hash for each in chosen])
+    gone = sum(each.kb for each in chosen if each.prefix in done.removed)
+    kept = tuple(f"{digest}: {why}" for digest, why in done.kept)
+    return EnvironmentsRemoved(done.removed, kept + done.left, (), gone)
+
+
+def _chosen(
+    request: RemoveEnvironmentsRequest, found: tuple[Environment, ...]
+) -> tuple[Environment, ...]:
+    if not request.words:
+        return garbage(found, earlier=request.earlier)
+    chosen = tuple(dict.fromkeys(meant(found, word) for word in request.words))
+    for each in chosen:
+        if each.wanted:
+            raise _in_use(each, request.reach.host)
+    return chosen
+
+
+def _in_use(each: Environment, host: str) -> GpuwsError:
+    if each.state == "building":
+        who, way = "is being built", f"`gpuws down {host}` ends the build"
+    elif each.used_by:
+        who = f"is used by {', '.join(f'{host}/{name}' for name in each.used_by)}"
+        way = f"`gpuws down {host}/{each.used_by[0]} --rm-env` ends that and removes it"
+    else:
+        who = f"is used by the processes {', '.join(map(str, each.processes))}"
+        way = f"`ps -fp {each.processes[0]}` on the host says what they are"
+    message = f"the environment {each.hash} {who}"
+    return GpuwsError("environment-in-use", message, hint=way, stage="environment")
+
+
+def _ask(
+    request: RemoveEnvironmentsRequest, chosen: tuple[Environment, ...], kb: int, world: World
+) -> None:
+    what = f"{len(chosen)} environment{'s' if len(chosen) > 1 else ''} ({size(kb)})"
+    question = f"remove {what} from {request.reach.host}?"
+    if not request.yes and not world.ask.confirm(question, flag="--yes"):
+        raise GpuwsError("interrupted", "nothing was removed")

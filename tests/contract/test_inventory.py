@@ -1,0 +1,176 @@
+"""What environments a host has and what may go, under every shell that a host may have."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gpuws.engines.session import look
+from gpuws.environments.inventory import Removed, inventory, remove
+from gpuws.errors import GpuwsError
+from gpuws.plan.inventory import Environment
+from tests.support.local_host import LocalHost
+
+SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
+ONE, TWO, THREE = ("1" * 16, "2" * 16, "3" * 16)
+
+
+class Box:
+    """A host with environments that have a marker and a sleep(1) for a python."""
+
+    def __init__(self, home: Path, shell: tuple[str, ...]) -> None:
+        self.host = LocalHost(home, shell=shell)
+        self.root = home / "ro ot"
+        (self.root / "envs").mkdir(parents=True)
+        (self.root / "workspaces").mkdir()
+        (self.root / ".gpuws-root").touch()
+
+    def prefix(self, digest: str) -> Path:
+        return self.root / "envs" / digest
+
+    def make(self, digest: str, *, complete: bool = True, created: int = 1) -> Path:
+        prefix = self.prefix(digest)
+        (prefix / "bin").mkdir(parents=True)
+        shutil.copy2("/bin/sleep", prefix / "bin/sleep")
+        marker = {"hash": digest, "tool": "uv", "version": "0.9", "created": created, "kb": 2048}
+        if complete:
+            (prefix / ".gpuws-complete").write_text(json.dumps(marker) + "\n")
+        (self.root / "builds" / digest).mkdir(parents=True)
+        return prefix
+
+    def workspace(self, name: str, digest: str, **more: object) -> None:
+        folder = self.root / "workspaces" / name
+        folder.mkdir()
+        record = {"schema": 1, "name": name, "prefix": str(self.prefix(digest)), **more}
+        text = json.dumps(record, separators=(",", ":"))
+        (folder / "workspace.json").write_text(text + "\n")
+        (self.root / "envs" / name).symlink_to(digest)
+
+    def listed(self) -> dict[str, Environment]:
+        seen = look(self.host, root=str(self.root))
+        found = inventory(self.host, root=seen.root, workspaces=seen.workspaces)
+        return {each.hash: each for each in found}
+
+    def remove(self, *hashes: str) -> Removed:
+        return remove(self.host, root=str(self.root), hashes=hashes)
+
+
+@pytest.fixture(params=SHELLS)
+def box(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
+    words = SHELLS[request.param]
+    found = shutil.which(words[0])
+    if not found:
+        pytest.skip(f"needs {words[0]}")
+    return Box(tmp_path, (found, *words[1:]))
+
+
+@contextmanager
+def sleeping(*command: str, **env: str) -> Iterator[int]:
+    process = subprocess.Popen([*command, "30"], env={**os.environ, **env})
+    try:
+        time.sleep(0.1)
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_newest_first_with_size_tool_links_and_workspaces(box: Box) -> None:
+    box.make(ONE, created=5)
+    box.make(TWO, created=7)
+    box.workspace("demo", TWO, earlier=[ONE, THREE])
+    found = box.listed()
+    assert list(found) == [TWO, ONE]
+    assert (found[TWO].kb, found[TWO].tool, found[TWO].version) == (2048, "uv", "0.9")
+    assert (found[TWO].names, found[TWO].used_by) == (("demo",), ("demo",))
+    assert (found[ONE].used_by, found[ONE].earlier_of) == ((), ("demo",))
+
+
+def test_an_unfinished_one_has_its_true_size_and_goes(box: Box) -> None:
+    prefix = box.make(ONE, complete=False)
+    (prefix / "data").write_bytes(os.urandom(3_000_000))
+    found = box.listed()[ONE]
+    assert found.state == "unfinished"
+    assert 2900 <= found.kb <= 3400
+    assert box.remove(ONE).removed == (str(prefix),)
+    assert not prefix.exists()
+
+
+@pytest.mark.parametrize("way", ["program", "variable", "link"])
+def test_what_a_process_uses_is_kept_however_it_was_started(box: Box, way: str) -> None:
+    prefix = box.make(ONE)
+    (box.root / "envs" / "named").symlink_to(ONE)
+    command, variables = (str(prefix / "bin/sleep"),), {}
+    if way == "link":
+        command = (str(box.root / "envs/named/bin/sleep"),)
+    elif way == "variable":
+        command, variables = ("sleep",), {"VIRTUAL_ENV": f"{prefix}/"}
+    with sleeping(*command, **variables) as pid:
+        assert pid in box.listed()[ONE].processes
+        kept = box.remove(ONE)
+        assert kept.removed == ()
+        assert str(pid) in kept.kept[0][1]
+        assert (prefix / ".gpuws-complete").exists()
+    assert box.listed()[ONE].processes == ()
+    assert box.remove(ONE).removed == (str(prefix),)
+    assert not (box.root / "envs/named").is_symlink()
+    assert not (box.root / "builds" / ONE).exists()
+
+
+def test_what_a_workspace_starts_in_is_kept_also_when_nothing_runs(box: Box) -> None:
+    box.make(ONE)
+    box.workspace("demo", ONE)
+    assert box.remove(ONE).kept == ((ONE, "the workspace demo uses it"),)
+    assert box.listed()[ONE].state == "complete"
+
+
+def test_what_gpuws_did_not_make_is_neither_listed_nor_removed(box: Box, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "bin").mkdir(parents=True)
+    box.prefix(ONE).symlink_to(elsewhere)
+    box.prefix("mine").mkdir()
+    box.prefix(TWO).write_text("a file")
+    assert box.listed() == {}
+    done = box.remove(ONE, TWO)
+    assert done.removed == ()
+    assert {digest for digest, _ in done.kept} == {ONE, TWO}
+    assert elsewhere.exists()
+    assert box.prefix(TWO).exists()
+
+
+def test_nothing_goes_through_a_link_or_in_a_folder_that_is_not_ours(box: Box) -> None:
+    box.make(ONE)
+    moved = box.root.parent / "moved"
+    (box.root / "envs").rename(moved)
+    (box.root / "envs").symlink_to(moved)
+    with pytest.raises(GpuwsError) as caught:
+        box.remove(ONE)
+    assert caught.value.code == "not-ours"
+    assert (moved / ONE).exists()
+    assert box.listed() == {}
+
+
+def test_folders_that_their_owner_may_not_write_go_too(box: Box) -> None:
+    prefix = box.make(ONE)
+    (prefix / "bin").chmod(0o500)
+    assert box.remove(ONE).removed == (str(prefix),)
+
+
+def test_one_that_is_gone_already_is_no_error(box: Box) -> None:
+    assert box.remove(ONE) == Removed(())
+    assert box.remove() == Removed(())
+
+
+def test_a_removal_that_was_cut_leaves_an_unfinished_one_that_goes_with_the_next(box: Box) -> None:
+    prefix = box.make(ONE)
+    (prefix / ".gpuws-complete").rename(prefix / ".gpuws-leaving")
+    assert box.listed()[ONE].state == "unfinished"
+    assert box.remove(ONE).removed == (str(prefix),)

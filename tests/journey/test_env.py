@@ -1,0 +1,84 @@
+"""`gpuws env`: what a change of the file leaves behind, back to it, and its space back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.journey.conftest import Lab
+from tests.support.laptop import PIP_ONLY
+from tests.support.outside import Notebook
+
+pytestmark = pytest.mark.timeout(240)
+
+MORE = PIP_ONLY + "      - iniconfig==2.0.0\n"
+
+
+def environments(lab: Lab) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lab.laptop.ok("--json", "env", "list", "gpubox").data()[
+        "environments"
+    ]
+    return found
+
+
+def has(lab: Lab, package: str) -> bool:
+    code = f"import importlib.util; print(importlib.util.find_spec('{package}') is not None)"
+    return lab.laptop.ok("exec", "gpubox", "--", "python", "-c", code).out.strip() == "True"
+
+
+def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> None:
+    """The first kernel keeps its environment; no removal touches what anybody uses."""
+    run = lab.laptop.ok
+    lab.laptop.write("environment.yml", MORE)
+    old = run("--json", "up", "gpubox").data()["environment"]
+    book = Notebook(run("url").out.strip())
+    kernel = book.start_kernel()
+
+    lab.laptop.write("environment.yml", PIP_ONLY)  # a line less
+    assert "restart" in run("--json", "up", "gpubox").err
+    [new, before] = environments(lab)
+    assert (new["used_by"], before["used_by"]) == ([], ["demo"])
+    assert before["hash"] == old["hash"]
+    assert len(before["processes"]) >= 2  # Jupyter and the kernel
+    assert book.run(kernel, "import iniconfig; print(1)") == "1\n"
+    assert run("--json", "env", "gc", "gpubox", "--dry-run").data()["would"] == [new["prefix"]]
+
+    switched = run("--json", "up", "gpubox", "--restart", "--yes").data()["environment"]
+    assert (switched["action"], switched["hash"]) == ("updated", new["hash"])
+    assert not has(lab, "iniconfig")
+    [new, before] = environments(lab)
+    assert (new["used_by"], new["names"]) == (["demo"], ["demo"])
+    assert (before["used_by"], before["earlier_of"]) == ([], ["demo"])
+    assert before["kb"] > 1000
+    assert "rollback of demo" in run("env", "list", "gpubox").out
+    assert run("--json", "env", "gc", "gpubox", "--yes").data()["removed"] == []
+
+    back = run("--json", "env", "rollback", "gpubox", "--yes").data()
+    assert back["workspace"] == "gpubox/demo"
+    assert has(lab, "iniconfig")
+    [new, before] = environments(lab)
+    assert (before["used_by"], before["names"]) == (["demo"], ["demo"])
+    assert new["earlier_of"] == ["demo"]
+    refused = lab.laptop.run("--json", "up", "gpubox")
+    assert refused.code == 10  # the file says something else: not silently forward again
+    forward = run("--json", "up", "gpubox", "--restart", "--yes").data()["environment"]
+    assert forward["hash"] == new["hash"]
+
+    used = lab.laptop.run("--json", "env", "remove", "gpubox", "demo", "--yes")
+    assert (used.code, used.json()["error"]["code"]) == (10, "environment-in-use")
+    gone = run("--json", "env", "remove", "gpubox", before["hash"][:6], "--yes").data()
+    assert gone["removed"] == [before["prefix"]]
+    assert gone["kb"] == before["kb"]
+    assert not (lab.root / "envs" / before["hash"]).exists()
+    nothing = lab.laptop.run("--json", "env", "rollback", "gpubox", "--yes")
+    assert (nothing.code, nothing.json()["error"]["code"]) == (8, "environment-not-found")
+
+    run("down", "--yes")
+    assert run("--json", "env", "gc", "gpubox", "--yes").data()["removed"] == []
+    run("down", "gpubox/demo", "--purge", "--yes")
+    collected = run("--json", "env", "gc", "gpubox", "--yes").data()
+    assert collected["removed"] == [new["prefix"]]
+    assert [each.name for each in (lab.root / "envs").iterdir()] == []
+    assert environments(lab) == []
+    assert "no environment" in run("env", "list", "gpubox").out
