@@ -15,7 +15,14 @@ from gpuws import places, projects
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
 from gpuws.plan.model import EnvironmentSpec, HostEntry, Pairs
-from gpuws.plan.requests import Caller, ForwardRequest, Reach, RollbackRequest, UpRequest
+from gpuws.plan.requests import (
+    Caller,
+    DiffRequest,
+    ForwardRequest,
+    Reach,
+    RollbackRequest,
+    UpRequest,
+)
 from gpuws.projects import Person
 from gpuws.records import Records
 
@@ -168,6 +175,14 @@ def rollback_request(
     return RollbackRequest(
         found, caller(), name=name, word=word, yes=yes, secret_env=secret, missing_env=missing
     )
+
+
+def diff_request(
+    host: str | None, file: str | None, options: Options, person: Person
+) -> DiffRequest:
+    """With the environment file of this folder, where there is one."""
+    found, name = target(host, options, person, verb="env diff")
+    return DiffRequest(found, caller(), name=name, spec=_spec(file or found.entry.environment))
 
 
 def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:

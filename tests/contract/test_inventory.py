@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gpuws.engines.session import look
+from gpuws.environments.installed import installed
 from gpuws.environments.inventory import Removed, inventory, remove
 from gpuws.errors import GpuwsError
 from gpuws.plan.inventory import Environment
@@ -174,3 +175,55 @@ def test_a_removal_that_was_cut_leaves_an_unfinished_one_that_goes_with_the_next
     (prefix / ".gpuws-complete").rename(prefix / ".gpuws-leaving")
     assert box.listed()[ONE].state == "unfinished"
     assert box.remove(ONE).removed == (str(prefix),)
+
+
+# --- what is installed ----------------------------------------------------------------------------
+
+
+def distribution(prefix: Path, name: str, by: str | None, direct: str = "") -> None:
+    folder = prefix / "lib/python3.11/site-packages" / f"{name}.dist-info"
+    folder.mkdir(parents=True)
+    if by is not None:
+        (folder / "INSTALLER").write_text(by)
+    if direct:
+        (folder / "direct_url.json").write_text(direct)
+
+
+def test_packages_are_told_without_running_anything_of_the_environment(box: Box) -> None:
+    prefix = box.make(ONE)
+    (prefix / "conda-meta").mkdir()
+    for name in ("numpy-1.26.4-py311h1", "r-base-4.3.1-h1_2"):
+        (prefix / "conda-meta" / f"{name}.json").touch()
+    distribution(prefix, "numpy-1.26.4", "conda\n")
+    distribution(
+        prefix, "my_pkg-1.0", "pip", '{"dir_info": {"editable": true}, "url": "file:///x"}'
+    )
+    distribution(prefix, "old-1", None)
+    found = installed(box.host, root=str(box.root), prefix=str(prefix))
+    assert found.machine == os.uname().machine
+    assert {each.words for each in found.now} == {
+        "numpy=1.26.4=py311h1",
+        "r-base=4.3.1=h1_2",
+        "numpy==1.26.4",
+        "my_pkg==1.0 (editable)",
+        "old==1",
+    }
+    assert {each.name: each.by for each in found.now}["old"] == "?"
+    assert found.then is None
+
+
+def test_what_was_recorded_at_the_build_is_told_beside_it(box: Box) -> None:
+    prefix = box.make(ONE)
+    (prefix / ".gpuws-packages").write_text("python a-1 uv\n")
+    (box.root / "builds" / ONE / "pip-names").write_text("a\nb\n")
+    found = installed(box.host, root=str(box.root), prefix=str(prefix))
+    assert found.now == ()
+    assert found.then is not None
+    assert [each.words for each in found.then] == ["a==1"]
+    assert found.asked == ("a", "b")
+
+
+def test_a_prefix_that_is_gone_is_named(box: Box) -> None:
+    with pytest.raises(GpuwsError) as caught:
+        installed(box.host, root=str(box.root), prefix=str(box.prefix(ONE)))
+    assert caught.value.code == "environment-not-found"

@@ -27,6 +27,24 @@ def has(lab: Lab, package: str) -> bool:
     return lab.laptop.ok("exec", "gpubox", "--", "python", "-c", code).out.strip() == "True"
 
 
+def drift(lab: Lab) -> None:
+    """A package of today, by hand."""
+    run = lab.laptop.ok
+    clean = run("--json", "env", "diff").data()
+    assert (clean["file"], clean["recorded"], clean["added"]) == ("same", True, [])
+    assert clean["asked_for"] == 2
+    assert clean["pulled_in"] > clean["asked_for"]
+    pip = ("exec", "gpubox", "--", "python", "-m", "pip", "install", "-q", "iniconfig==2.0.0")
+    run(*pip)
+    [added] = run("--json", "env", "diff").data()["added"]
+    assert (added["name"], added["version"], added["by"]) == ("iniconfig", "2.0.0", "pip")
+    lab.laptop.write("environment.yml", MORE)
+    told = run("env", "diff").out
+    assert "+ iniconfig==2.0.0" in told
+    assert "declares another one" in told
+    lab.laptop.write("environment.yml", PIP_ONLY)
+
+
 def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> None:
     """The first kernel keeps its environment; no removal touches what anybody uses."""
     run = lab.laptop.ok
@@ -54,6 +72,7 @@ def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> N
     assert "rollback of demo" in run("env", "list", "gpubox").out
     assert run("--json", "env", "gc", "gpubox", "--yes").data()["removed"] == []
 
+    drift(lab)
     back = run("--json", "env", "rollback", "gpubox", "--yes").data()
     assert back["workspace"] == "gpubox/demo"
     assert has(lab, "iniconfig")

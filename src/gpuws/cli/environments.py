@@ -21,7 +21,7 @@ from gpuws.cli.words import (
 from gpuws.errors import Exit
 
 app = typer.Typer(
-    help="The environments that gpuws made on a host: list, gc, remove, rollback.",
+    help="The environments that gpuws made on a host: list, diff, gc, remove, rollback.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -40,6 +40,22 @@ def list_(host: Host) -> None:
     reach, _ = target(host, person)
     result = view.one_shot("env_list", EnvironmentsRequest(reach), person)
     telling.answer(result, *told.environment_lines(result))
+
+
+@app.command()
+def diff(
+    host: Workspace = None,
+    file: Annotated[
+        str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
+    ] = None,
+) -> None:
+    """What was installed, removed or overwritten by hand since it was built."""
+    from gpuws import asking, view
+
+    person = telling.person()
+    request = asking.diff_request(host, file, telling.options, person)
+    result = view.one_shot("env_diff", request, person)
+    telling.answer(result, *told.diff_lines(result))
 
 
 @app.command()

@@ -96,6 +96,12 @@ variables() {
   fi
 }
 
+# record: what drift is measured against.
+record() {
+  packages "$prefix" >"$build/scratch/packages"
+  cat "$build/scratch/packages" >"$prefix/.gpuws-packages"
+}
+
 # marker: written last; only a prefix that has it is ever used.
 marker() {
   m_version=$(printf %s "$tool_version" | tr -cd '0-9A-Za-z.+-')
@@ -118,6 +124,7 @@ steps() {
   esac
   health
   variables
+  record
   marker
   step 'the environment is complete'
 }

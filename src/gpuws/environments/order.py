@@ -85,6 +85,7 @@ def build_script() -> tuple[str, str]:
     parts = script(
         _PACKAGE,
         "lock.sh",
+        "packages.sh",
         f"{_PACKAGE}.uv:pip_settings.sh",
         f"{_PACKAGE}.uv:create.sh",
         f"{_PACKAGE}.conda:create.sh",

@@ -9,6 +9,7 @@ from gpuws.journeys.world import World
 from gpuws.keeper.codec import decode, encode
 from gpuws.plan.requests import (
     AutoForwardRequest,
+    DiffRequest,
     DownRequest,
     EndForwardRequest,
     EnvironmentsRequest,
@@ -34,6 +35,7 @@ REQUESTS: dict[str, type[Request]] = {
     "status": StatusRequest,
     "down": DownRequest,
     "env_list": EnvironmentsRequest,
+    "env_diff": DiffRequest,
     "env_remove": RemoveEnvironmentsRequest,
     "env_rollback": RollbackRequest,
 }

@@ -147,6 +147,16 @@ class RemoveEnvironmentsRequest:
 
 
 @dataclass(frozen=True)
+class DiffRequest:
+    """A workspace's environment against its build and the file here, where there is one."""
+
+    reach: Reach
+    caller: Caller
+    name: str | None = None
+    spec: EnvironmentSpec | None = None
+
+
+@dataclass(frozen=True)
 class RollbackRequest:
     """A workspace back to an earlier environment; ``word`` names another than the last one."""
 
@@ -169,6 +179,7 @@ Request = (
     | StatusRequest
     | EnvironmentsRequest
     | RemoveEnvironmentsRequest
+    | DiffRequest
     | RollbackRequest
 )
 
@@ -262,6 +273,25 @@ class EnvironmentsRemoved:
     kept: tuple[str, ...]
     would: tuple[str, ...]
     kb: int
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Answer of env diff. Packages as plan.drift.Package; ``file``: same, changed or none;
+    ``recorded``: False where nothing is known of the build, so that nothing can have changed."""
+
+    workspace: str
+    prefix: str
+    hash: str
+    file: str
+    recorded: bool
+    asked_for: int
+    pulled_in: int
+    added: tuple[dict[str, Any], ...]
+    removed: tuple[dict[str, Any], ...]
+    changed: tuple[tuple[dict[str, Any], dict[str, Any]], ...]
+    overwritten: tuple[str, ...]
+    editable: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""What is installed in an environment now, and what was when it was built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpuws.host.script import fields, script
+from gpuws.plan import answers
+from gpuws.plan.drift import Package, packages_from
+from gpuws.plan.ports import Host
+
+
+@dataclass(frozen=True)
+class Installed:
+    """``then`` is None where nothing was recorded; ``asked``: names that were declared."""
+
+    machine: str
+    now: tuple[Package, ...]
+    then: tuple[Package, ...] | None
+    asked: tuple[str, ...]
+
+
+def installed(host: Host, *, root: str, prefix: str) -> Installed:
+    """One round trip. Raises environment-not-found."""
+    program = script("gpuws.environments", "packages.sh", "installed.sh")
+    found = fields(host.run(program, root, prefix, timeout=60.0), "environment")
+    recorded = answers.yes(found, "recorded")
+    asked = (*found.get("conda-asked", ()), *found.get("pip-asked", ()))
+    return Installed(
+        machine=answers.text(answers.one(found, "machine"), 40) or "",
+        now=packages_from(found.get("now", ())),
+        then=packages_from(found.get("then", ())) if recorded else None,
+        asked=tuple(each for each in asked if answers.text(each)),
+    )
