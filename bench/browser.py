@@ -150,9 +150,19 @@ def _show(figures: Figures, moved: Figures) -> None:
     _figures.table(head, rows)
     less, more = (statistics.median(megabytes[name]) for name in (GPUWS, PLAIN))
     print(_WHY.format(less=less, more=more))
+    seconds = {name: statistics.median(found) for name, found in figures.items()}
+    print(_floor(seconds[GPUWS], seconds[PLAIN], seconds[FLOOR]))
     limits = {PLAIN: 0.6, PRESSED: 1.1}
     _figures.goals(
         [Goal(f"first load, gpuws / {name}", to[name], at, "×") for name, at in limits.items()]
+    )
+
+
+def _floor(ours: float, plain: float, floor: float) -> str:
+    return (
+        f"Without a link the page takes {floor:.2f} s here, {floor / plain:.2f} of what `ssh -L` "
+        f"takes\nwith it. What the link adds is {ours - floor:.2f} s with gpuws and "
+        f"{plain - floor:.2f} s with `ssh -L`: {(ours - floor) / (plain - floor):.2f} ×.\n"
     )
 
 

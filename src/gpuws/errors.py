@@ -47,7 +47,7 @@ _CODES: dict[Exit, str] = {
     Exit.ENVIRONMENT: (
         "environment-failed package-not-found channel-unreachable unsatisfiable wrong-hash "
         "pip-failed python-not-found build-interrupted environment-not-found terms-of-service "
-        "health-check-failed foreign-export"
+        "health-check-failed foreign-export environment-drifted"
     ),
     Exit.JUPYTER: ("jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours jupyter-open"),
     Exit.CONFLICT: (

@@ -27,6 +27,20 @@ def has(lab: Lab, package: str) -> bool:
     return lab.laptop.ok("exec", "gpubox", "--", "python", "-c", code).out.strip() == "True"
 
 
+def exports(lab: Lab) -> None:
+    """What was written, and what was installed by hand since; gpuws reads its own words."""
+    asked = lab.laptop.ok("env", "export").out
+    assert "- jupyterlab\n" in asked
+    assert "- iniconfig==2.0.0  # installed by hand" in asked
+    pinned = lab.laptop.ok("--json", "env", "export", "--pinned").data()["text"]
+    assert "jupyterlab==" in pinned
+    assert "tornado" not in pinned
+    exact = lab.laptop.ok("env", "export", "--exact").out
+    assert "tornado==" in exact
+    lab.laptop.write("environment.yml", exact)
+    assert lab.laptop.ok("--json", "env", "diff").data()["file"] == "changed"
+
+
 def drift(lab: Lab) -> None:
     """A package of today, by hand."""
     run = lab.laptop.ok
@@ -38,6 +52,12 @@ def drift(lab: Lab) -> None:
     run(*pip)
     [added] = run("--json", "env", "diff").data()["added"]
     assert (added["name"], added["version"], added["by"]) == ("iniconfig", "2.0.0", "pip")
+    exports(lab)
+    lab.laptop.write("environment.yml", PIP_ONLY)
+    other = lab.laptop.run("--json", "up", "gpubox", "--name", "other")
+    assert (other.code, other.json()["error"]["code"]) == (8, "environment-drifted")
+    assert "iniconfig==2.0.0" in other.json()["error"]["message"]
+    assert not (lab.root / "workspaces/other/workspace.json").exists()
     lab.laptop.write("environment.yml", MORE)
     told = run("env", "diff").out
     assert "+ iniconfig==2.0.0" in told

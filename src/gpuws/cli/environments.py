@@ -13,15 +13,16 @@ from gpuws.cli.words import (
     NoBrowser,
     Workspace,
     Yes,
+    caller,
     target,
     tell_ready,
     telling,
     to_browser,
 )
-from gpuws.errors import Exit
+from gpuws.errors import Exit, GpuwsError
 
 app = typer.Typer(
-    help="The environments that gpuws made on a host: list, diff, gc, remove, rollback.",
+    help="The environments that gpuws made on a host: list, diff, export, gc, remove, rollback.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -56,6 +57,30 @@ def diff(
     request = asking.diff_request(host, file, telling.options, person)
     result = view.one_shot("env_diff", request, person)
     telling.answer(result, *told.diff_lines(result))
+
+
+@app.command()
+def export(
+    host: Workspace = None,
+    pinned: Annotated[
+        bool, typer.Option("--pinned", envvar="GPUWS_PINNED", help="with the versions there")
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", envvar="GPUWS_EXACT", help="every package, with its build")
+    ] = False,
+) -> None:
+    """Its environment.yml again, as it was asked for, to stdout."""
+    from gpuws import view
+    from gpuws.plan.requests import ExportRequest
+
+    if pinned and exact:
+        hint = "--pinned keeps your list, --exact names every package"
+        raise GpuwsError("usage", "--pinned and --exact at once", hint=hint)
+    person = telling.person()
+    reach, name = target(host, person)
+    how = "exact" if exact else "pinned" if pinned else "asked"
+    result = view.one_shot("env_export", ExportRequest(reach, caller(), name, how), person)
+    telling.answer(result, result["text"].rstrip())
 
 
 @app.command()

@@ -12,12 +12,16 @@ from gpuws.plan.ports import Host
 
 @dataclass(frozen=True)
 class Installed:
-    """``then`` is None where nothing was recorded; ``asked``: names that were declared."""
+    """``then`` is None where nothing was recorded; ``asked``: names that were declared; ``yml``,
+    ``pip`` and ``variables``: the lines that it was built from."""
 
     machine: str
     now: tuple[Package, ...]
     then: tuple[Package, ...] | None
     asked: tuple[str, ...]
+    yml: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+    variables: str = ""
 
 
 def installed(host: Host, *, root: str, prefix: str) -> Installed:
@@ -31,4 +35,7 @@ def installed(host: Host, *, root: str, prefix: str) -> Installed:
         now=packages_from(found.get("now", ())),
         then=packages_from(found.get("then", ())) if recorded else None,
         asked=tuple(each for each in asked if answers.text(each)),
+        yml=tuple(found.get("yml", ())),
+        pip=tuple(found.get("pip", ())),
+        variables="".join(found.get("variables", ())),
     )

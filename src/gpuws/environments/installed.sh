@@ -1,6 +1,26 @@
 # shellcheck shell=sh
 # installed.sh ROOT PREFIX: what an environment has, and what it had when it was built.
-# Answers: machine NAME, now LINE, then LINE, recorded yes|no, conda-asked NAME, pip-asked NAME.
+# Answers: machine NAME, now LINE, then LINE, recorded yes|no, conda-asked NAME, pip-asked NAME, and
+# what it was built from: yml LINE, pip LINE, variables JSON.
+
+# lines KEY FILE
+lines() {
+  [ -f "$2" ] && [ ! -L "$2" ] || return 0
+  while IFS= read -r l_line || [ -n "$l_line" ]; do say "$1" "$l_line"; done <"$2"
+}
+
+# requirements FILE: with the lines of the files that it refers to in their places. Constraints have
+# done their work.
+requirements() {
+  [ -f "$1" ] && [ ! -L "$1" ] || return 0
+  while IFS= read -r r_line || [ -n "$r_line" ]; do
+    case $r_line in
+    '-r include-'*.txt | '--requirement include-'*.txt) lines pip "$build/${r_line##* }" ;;
+    '-c include-'* | '--constraint include-'*) ;;
+    *) say pip "$r_line" ;;
+    esac
+  done <"$1"
+}
 
 main() {
   root=$1 prefix=$2
@@ -15,11 +35,13 @@ main() {
     return 0
   fi
   say recorded yes
-  while IFS= read -r line; do say 'then' "$line"; done <"$prefix/.gpuws-packages"
-  for each in conda pip; do
-    [ -f "$root/builds/$hash/$each-names" ] || continue
-    while IFS= read -r line; do say "$each-asked" "$line"; done <"$root/builds/$hash/$each-names"
-  done
+  build=$root/builds/$hash
+  lines 'then' "$prefix/.gpuws-packages"
+  lines conda-asked "$build/conda-names"
+  lines pip-asked "$build/pip-names"
+  lines yml "$build/environment-plain.yml"
+  requirements "$build/requirements.txt"
+  lines variables "$build/variables.json"
 }
 
 main "$@" </dev/null

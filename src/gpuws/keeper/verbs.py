@@ -13,6 +13,7 @@ from gpuws.plan.requests import (
     DownRequest,
     EndForwardRequest,
     EnvironmentsRequest,
+    ExportRequest,
     ForwardRequest,
     RemoveEnvironmentsRequest,
     Request,
@@ -36,6 +37,7 @@ REQUESTS: dict[str, type[Request]] = {
     "down": DownRequest,
     "env_list": EnvironmentsRequest,
     "env_diff": DiffRequest,
+    "env_export": ExportRequest,
     "env_remove": RemoveEnvironmentsRequest,
     "env_rollback": RollbackRequest,
 }

@@ -72,8 +72,8 @@ def _package(line: str) -> Package | None:
     return None
 
 
-def _own(found: Sequence[Package]) -> dict[tuple[str, str], Package]:
-    """By key, without the distributions that conda packages brought: those count once."""
+def own(found: Sequence[Package]) -> dict[tuple[str, str], Package]:
+    """By kind and name, without the distributions that conda packages brought: those count once."""
     listed = {each.key: each for each in found}
     return {key: each for key, each in listed.items() if not _brought(each, listed)}
 
@@ -87,7 +87,7 @@ def _brought(each: Package, listed: dict[tuple[str, str], Package]) -> bool:
 
 def drift(then: Sequence[Package], now: Sequence[Package]) -> Drift:
     """From what was recorded when it was built to what is there."""
-    before, after = _own(then), _own(now)
+    before, after = own(then), own(now)
     both = [(before[key], after[key]) for key in before if key in after]
     overwritten = [
         f"{twin.name}={twin.version} of conda by {each.name}=={each.version} of {each.by}"
@@ -110,6 +110,6 @@ def drift(then: Sequence[Package], now: Sequence[Package]) -> Drift:
 def counted(now: Sequence[Package], asked: Iterable[str]) -> tuple[int, int]:
     """How many of the packages were asked for, and how many came with them."""
     wanted = {plain(each) for each in asked}
-    own = _own(now)
-    direct = sum(key[1] in wanted for key in own)
-    return direct, len(own) - direct
+    there = own(now)
+    direct = sum(key[1] in wanted for key in there)
+    return direct, len(there) - direct

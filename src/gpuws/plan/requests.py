@@ -157,6 +157,16 @@ class DiffRequest:
 
 
 @dataclass(frozen=True)
+class ExportRequest:
+    """``how``: asked, pinned or exact."""
+
+    reach: Reach
+    caller: Caller
+    name: str | None = None
+    how: str = "asked"
+
+
+@dataclass(frozen=True)
 class RollbackRequest:
     """A workspace back to an earlier environment; ``word`` names another than the last one."""
 
@@ -180,6 +190,7 @@ Request = (
     | EnvironmentsRequest
     | RemoveEnvironmentsRequest
     | DiffRequest
+    | ExportRequest
     | RollbackRequest
 )
 
@@ -292,6 +303,15 @@ class Differences:
     changed: tuple[tuple[dict[str, Any], dict[str, Any]], ...]
     overwritten: tuple[str, ...]
     editable: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Answer of env export: the text of an environment.yml."""
+
+    workspace: str
+    how: str
+    text: str
 
 
 @dataclass(frozen=True)
