@@ -127,6 +127,21 @@ def test_uv_builds_a_pip_file_from_the_package_index_and_the_second_up_reuses_it
     assert Path(order.folder, "build.log").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("modules", [("iniconfig", "json.decoder"), ("iniconfig", "nonesuch")])
+def test_modules_that_must_be_importable_are_imported_before_it_is_complete(
+    bench: Bench, modules: tuple[str, ...]
+) -> None:
+    bench = replace(bench, tools=(host_uv(),))
+    spec = EnvironmentSpec("requirements.txt", "pip", pip=("iniconfig==2.0.0",))
+    order = replace(bench.order(spec), check=modules)
+    if "nonesuch" not in modules:
+        assert build(bench, order).action == "created"
+        return
+    error = refused(bench, order)
+    assert error.code == "health-check-failed"
+    assert "import nonesuch: ModuleNotFoundError" in error.detail
+
+
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
     """A package index with one small package and the pip of this machine."""

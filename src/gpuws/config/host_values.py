@@ -146,6 +146,17 @@ def _pass_env(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(checked_variable(_scalar(each)) for each in _listed(node)))
 
 
+def _check(node: Node) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(one_line(each).strip() for each in _listed(node)))
+    for each in found:
+        if len(each) > 200 or not all(part.isidentifier() for part in each.split(".")):
+            raise ValueError(
+                f"{quoted(each)} is no module that Python can import\n"
+                "write what stands behind `import`: torch, or numpy.linalg"
+            )
+    return found
+
+
 def _channels(node: Node) -> tuple[str, ...]:
     from gpuws.config.conda_specs import checked_channel  # late: completion has no time for it
 
@@ -201,6 +212,7 @@ READERS: dict[str, Reader] = {
     "pass_env": _pass_env,
     "cache_dir": remote_folder,
     "channels": _channels,
+    "check": _check,
     "pip_index": _pip_index,
     "login_env": _yes_or_no,
     "forwards": _forwards,

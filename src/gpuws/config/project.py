@@ -22,8 +22,8 @@ from gpuws.plan.model import HostEntry
 from gpuws.plan.naming import check_name
 
 INVALID = "project-file-invalid"
-RESERVED = ("services", "idle", "check")
-_FREE = ("gpus", "name", *RESERVED)
+RESERVED = ("services", "idle")
+_FREE = ("gpus", "name", "check", *RESERVED)
 _OF_HOSTS_YAML = ("ssh", "port", "local_port")
 
 

@@ -75,13 +75,14 @@ health() {
   done <"$build/conda-names"
   if [ -x "$prefix/bin/python" ]; then
     h_status=0
-    "$prefix/bin/python" -I "$build/check.py" "$order_jupyter" "$build/pip-names" || h_status=$?
+    "$prefix/bin/python" -I "$build/check.py" "$order_jupyter" "$build/pip-names" \
+      "$build/imports" || h_status=$?
     case $h_status in
     0) ;;
     3) fail pip-failed 0 ;;
     *) fail health-check-failed "$h_status" ;;
     esac
-  elif [ "$order_jupyter" = 1 ] || [ -s "$build/pip-names" ]; then
+  elif [ "$order_jupyter" = 1 ] || [ -s "$build/pip-names" ] || [ -s "$build/imports" ]; then
     step 'there is no python in the environment'
     fail health-check-failed 1
   fi

@@ -1,7 +1,8 @@
 """Run by the new environment's own python: is what was asked for really there?
 
 Arguments: 1 or 0 (JupyterLab and its kernel are expected), a file with one distribution name on
-each line. Ends with 3 where one of those is missing, 4 where Jupyter cannot be imported.
+each line, one with modules. Ends with 3 where a distribution is missing, 4 where Jupyter, 5 where
+one of the modules cannot be imported.
 Plain enough for every python that an environment file may name.
 """
 
@@ -41,7 +42,21 @@ def main() -> int:
         except Exception as error:
             print("Jupyter cannot be imported: " + repr(error))  # noqa: T201
             return 4
-    return 0
+    with open(sys.argv[3], encoding="utf-8") as file:  # noqa: PTH123
+        modules = file.read().split()
+    broken = [told for told in map(imported, modules) if told]
+    for each in broken:
+        print("check: " + each)  # noqa: T201
+    return 5 if broken else 0
+
+
+def imported(module: str) -> str:
+    """Why it cannot be imported; "" where it can."""
+    try:
+        importlib.import_module(module)
+    except BaseException as error:  # some modules end the program
+        return "import " + module + ": " + repr(error)
+    return ""
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ class BuildOrder:
     cuda: str = ""  # what the driver can do, "12.4"
     accept_terms: bool = False  # the user said yes to conda's Terms of Service
     wanted_by: str = ""  # the workspace's name
+    check: tuple[str, ...] = ()  # modules that must be importable
 
     @property
     def unit(self) -> str:
@@ -114,6 +115,7 @@ def files(order: BuildOrder) -> tuple[File, ...]:
         *((name, "600", text) for name, text in included),
         ("pip-names", "600", _lines(_pip_names(order))),
         ("conda-names", "600", _lines(_conda_names(order))),
+        ("imports", "600", _lines(order.check)),
         ("variables.json", "600", _variables_json(spec.variables)),
         ("variables", "600", _exports(spec.variables)),
         ("check.py", "600", _check()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuws.engines.engine import SETSID, Engine, engine_for
 from gpuws.environments.choose import choose, tool_channels
 from gpuws.environments.order import BuildOrder
@@ -18,7 +20,8 @@ def environment_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> Bui
         raise GpuwsError("bug", "a build was ordered without an environment file")
     wanted = plan.environment
     engine = engine_for(facts)
-    return _order(request, plan, facts, request.spec, engine, wanted.hash, extra=wanted.extra)
+    order = _order(request, plan, facts, request.spec, engine, wanted.hash, extra=wanted.extra)
+    return replace(order, check=request.reach.entry.check)
 
 
 def tmux_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrder:

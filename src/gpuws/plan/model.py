@@ -76,6 +76,7 @@ class HostEntry:
     cache_dir: str | None = None
     channels: tuple[str, ...] = ()
     pip_index: str | None = None
+    check: tuple[str, ...] = ()  # modules that a new environment must be able to import
     login_env: bool = False
     forwards: tuple[NamedForward, ...] = ()
     reverse: tuple[ReverseForward, ...] = ()

@@ -185,6 +185,8 @@ BAD = [
     ("env: {GPUWS_SESSION: x}", "belong to gpuws", ""),
     ("pass_env: [A=b]", "cannot be the name", ""),
     ("channels: ['-c']", "cannot begin with '-'", ""),
+    ("check: ['torch; x']", "no module that Python can import", ""),
+    ("check: a..b", "no module that Python can import", ""),
     ("pip_index: mirrors.example.org", "a URL is needed", ""),
     ("pip_index: 'https://x/ -r y'", "a URL is needed", ""),
     ("login_env: 'true'", "true or false, without quotes", ""),

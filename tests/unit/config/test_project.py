@@ -35,15 +35,21 @@ def test_environment_cards_name_and_a_folder_below_need_no_yes(tmp_path: Path) -
 
 
 def test_what_does_not_exist_yet_is_ignored_with_its_place(tmp_path: Path) -> None:
-    found = project(tmp_path, "gpus: 1\nservices: {a: b}\nidle: 1h\ncheck: x\n")
+    found = project(tmp_path, "gpus: 1\nservices: {a: b}\nidle: 1h\n")
     assert found.settings == {"gpus": "1"}
     assert found.wanted == ()
     assert [note.partition(": ")[2].split(":")[0] for note in found.notes] == [
         "services",
         "idle",
-        "check",
     ]
     assert "gpuws.yaml:2: services" in found.notes[0]
+
+
+def test_modules_to_check_need_no_yes(tmp_path: Path) -> None:
+    """A notebook of the project could import them as well."""
+    found = project(tmp_path, "check: [torch, numpy.linalg, torch]\n")
+    assert found.settings["check"] == ("torch", "numpy.linalg")
+    assert found.wanted == ()
 
 
 def test_a_port_that_leads_back_is_read_for_a_person_to_allow(tmp_path: Path) -> None:
@@ -93,7 +99,7 @@ def test_everything_else_wants_a_yes(tmp_path: Path, line: str) -> None:
 
 def test_what_an_alias_hides_is_written_out(tmp_path: Path) -> None:
     """Also what hides behind a key that is ignored."""
-    text = "check: &x ['curl evil', 'é']\nprologue: *x\n"
+    text = "idle: &x ['curl evil', 'é']\nprologue: *x\n"
     assert wanted(tmp_path, text) == [("prologue", '["curl evil", "\\u00e9"]')]
 
 
@@ -110,6 +116,7 @@ def test_what_an_alias_hides_is_written_out(tmp_path: Path) -> None:
         ("reverse: {proxy: 3128}\n", ":1:10", "lead back"),
         ("reverse: {proxy: 80:3128}\n", ":1:10", "lead back"),
         ("reverse: {a: 3128:1, b: 3128:2}\n", ":1:10", "one place"),
+        ("check: 'import os'\n", ":1:8", "import"),
         ("gpus: 1\nssh: evil\n", ":2:1", "hosts.yaml"),
         ("- a\n", ":1:1", "a list"),
         ("gpus: [\n", ":1", "YAML"),
