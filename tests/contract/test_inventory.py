@@ -134,6 +134,15 @@ def test_what_a_workspace_starts_in_is_kept_also_when_nothing_runs(box: Box) -> 
     assert box.listed()[ONE].state == "complete"
 
 
+def test_where_gpuws_keeps_its_own_tmux_is_kept(box: Box) -> None:
+    """No workspace starts in it, and nothing runs from it while all are down."""
+    box.make(ONE)
+    (box.root / "tools").mkdir()
+    (box.root / "tools/tmux").symlink_to(f"../envs/{ONE}")
+    assert box.listed()[ONE].tools == ("tmux",)
+    assert box.remove(ONE).kept == ((ONE, "gpuws's tmux lives in it"),)
+
+
 def test_what_gpuws_did_not_make_is_neither_listed_nor_removed(box: Box, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "bin").mkdir(parents=True)

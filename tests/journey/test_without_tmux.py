@@ -69,6 +69,8 @@ def test_a_host_without_tmux_gets_one_from_the_channel_and_all_runs_in_it(
         assert again.data()["session"]["engine"] == "tmux"
         assert "tmux" not in again.err
         assert "superseded" not in again.err
+        run("down", "--yes")
+        assert run("--json", "env", "gc", "gpubox", "--yes").data()["removed"] == []
         assert tmux.log == []
     gone = run("--json", "down", "gpubox", "--purge", "--all", "--yes").data()
     assert gone["left"] == []

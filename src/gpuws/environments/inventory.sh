@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # inventory.sh ROOT: every environment under a root.
 # Answers: link NAME<TAB>HASH, environment HASH<TAB>STATE<TAB>KB<TAB>MARKER with STATE complete,
-# building or unfinished, process HASH<TAB>PID, foreign PATH for what gpuws did not make.
+# building or unfinished, process HASH<TAB>PID, tool HASH<TAB>NAME, foreign PATH for what gpuws did not make.
 
 one() {
   state=unfinished marker='' kb=0
@@ -14,6 +14,7 @@ one() {
     kb=$(limited 20 du -sk "$path" 2>/dev/null | cut -f 1 | head -n 1)
   fi
   say environment "$name	$state	${kb:-0}	$marker"
+  tools_of "$root" "$name" | while read -r tool; do say tool "$name	$tool"; done
   [ "$state" != complete ] || users "$root" "$name" | head -n 50 | while read -r pid; do
     say process "$name	$pid"
   done

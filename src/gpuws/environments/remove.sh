@@ -12,6 +12,11 @@ why_kept() {
       return 0
     fi
   done
+  tools=$(tools_of "$root" "$hash" | head -n 1)
+  if [ -n "$tools" ]; then
+    printf "gpuws's %s lives in it" "$tools"
+    return 0
+  fi
   pids=$(users "$root" "$hash" | head -n 5 | tr '\n' ' ')
   [ -z "$pids" ] || printf 'processes use it: %s' "${pids% }"
 }

@@ -25,6 +25,14 @@ users_names() {
   done
 }
 
+# tools_of ROOT HASH: names of gpuws's own tools that live in an environment.
+tools_of() {
+  for t_link in "$1"/tools/*; do
+    [ -L "$t_link" ] && [ "$(link_target "$t_link")" = "../envs/$2" ] || continue
+    printf '%s\n' "${t_link##*/}"
+  done
+}
+
 # building BUILD: a build of it runs, on this node or as far as can be seen from it.
 building() {
   newest_lock "$1"

@@ -48,6 +48,9 @@ def _in_use(each: Environment, host: str) -> GpuwsError:
     elif each.used_by:
         who = f"is used by {', '.join(f'{host}/{name}' for name in each.used_by)}"
         way = f"`gpuws down {host}/{each.used_by[0]} --rm-env` ends that and removes it"
+    elif each.tools:
+        who = f"holds gpuws's own {', '.join(each.tools)}"
+        way = f"`gpuws down {host} --all --purge` removes everything"
     else:
         who = f"is used by the processes {', '.join(map(str, each.processes))}"
         way = f"`ps -fp {each.processes[0]}` on the host says what they are"

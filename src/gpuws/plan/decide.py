@@ -75,7 +75,9 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         session=session,
         existing=existing,
         wanted_port=_wanted_port(request, existing),
-        notes=notes + _environment_notes(request, environment) + superseded(facts, environment),
+        notes=notes
+        + _environment_notes(request, environment)
+        + superseded(facts, environment, request.reach.host),
         warnings=() if session == "keep" else (*host_warnings(facts), *gpus.warnings),
     )
 
@@ -258,14 +260,17 @@ def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tupl
     return said
 
 
-def superseded(facts: HostFacts, environment: EnvironmentPlan) -> tuple[str, ...]:
+def superseded(facts: HostFacts, environment: EnvironmentPlan, host: str) -> tuple[str, ...]:
     """The size of environments that no workspace uses any more; `up` never removes them."""
     used = {each.get("prefix") for each in facts.workspaces} | {environment.prefix}
     old = [each for each in facts.prefixes if f"{facts.root}/envs/{each.hash}" not in used]
     if not old:
         return ()
     size = sum(each.kb for each in old) / 1e6
-    return (f"{len(old)} superseded environment(s) in {facts.root}/envs take {size:.1f} GB",)
+    return (
+        f"{len(old)} superseded environment(s) in {facts.root}/envs take {size:.1f} GB: "
+        f"`gpuws env list {host}`, `gpuws env gc {host}`",
+    )
 
 
 def _project_folder(request: UpRequest, facts: HostFacts) -> str:

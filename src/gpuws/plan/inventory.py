@@ -31,11 +31,12 @@ class Environment:
     used_by: tuple[str, ...] = ()
     earlier_of: tuple[str, ...] = ()
     processes: tuple[int, ...] = ()
+    tools: tuple[str, ...] = ()  # of gpuws itself: a tmux that the host had not
 
     @property
     def wanted(self) -> bool:
         """Somebody uses it or builds it."""
-        return bool(self.used_by or self.processes) or self.state == "building"
+        return bool(self.used_by or self.processes or self.tools) or self.state == "building"
 
 
 def inventory_from(
@@ -44,6 +45,7 @@ def inventory_from(
     """The newest first. What the host says is checked like everything it says."""
     links = [_pair(line) for line in answers.lines(fields, "link")]
     pids = [_pair(line) for line in answers.lines(fields, "process")]
+    tools = [_pair(line) for line in answers.lines(fields, "tool")]
     found = []
     for line in answers.lines(fields, "environment"):
         digest, state, kb, marker = ([*line.split("\t", 3), "", "", ""])[:4]
@@ -64,6 +66,7 @@ def inventory_from(
                 used_by=tuple(each.name for each in workspaces if each.get("prefix") == prefix),
                 earlier_of=tuple(each.name for each in workspaces if digest in earlier(each)[:1]),
                 processes=tuple(int(pid) for to, pid in pids if to == digest and pid.isdecimal()),
+                tools=tuple(name for to, name in tools if to == digest and answers.text(name, 40)),
             )
         )
     return tuple(sorted(found, key=lambda each: (-each.created, each.hash)))
@@ -163,7 +166,7 @@ def whose(each: Mapping[str, object]) -> str:
 
     if each["state"] == "building":
         return "being built"
-    said = [names("used_by")]
+    said = [names("used_by"), *([f"gpuws's {names('tools')}"] if each["tools"] else [])]
     if each["processes"]:
         said.append(f"processes {names('processes')}")
     if each["earlier_of"]:

@@ -36,6 +36,7 @@ def test_only_what_nobody_uses_is_garbage() -> None:
         one(C, used_by=("demo",)),
         one(C, processes=(7,)),
         one(C, "building"),
+        one(C, tools=("tmux",)),
         one(C, earlier_of=("demo",)),
     ]
     assert garbage([free, unfinished, *kept]) == (free, unfinished)
@@ -100,10 +101,11 @@ def test_absurd_answers_are_dropped() -> None:
 
 
 def test_words() -> None:
-    told = {"state": "complete", "used_by": [], "earlier_of": [], "processes": []}
+    told = {"state": "complete", "used_by": [], "earlier_of": [], "processes": [], "tools": []}
     assert whose(told) == "nobody uses it"
     assert whose({**told, "state": "unfinished"}) == "unfinished, nobody builds it"
     assert whose({**told, "state": "building"}) == "being built"
     more = {**told, "used_by": ["a", "b"], "processes": [7], "earlier_of": ["c"]}
     assert whose(more) == "a, b; processes 7; rollback of c"
+    assert whose({**told, "tools": ["tmux"]}) == "gpuws's tmux"
     assert [size(0), size(2048), size(3_400_000)] == ["size ?", "2 MB", "3.4 GB"]
