@@ -13,7 +13,16 @@ from gpuws.options import HELP
 FOLDER = Path(__file__).resolve().parent / "reference"
 VERBS = (
     *("up", "attach", "down", "status", "url", "logs", "shell", "exec", "forward", "trust"),
-    *("env list", "env diff", "env export", "env gc", "env remove", "env rollback", "demo"),
+    *(
+        "env list",
+        "env add",
+        "env diff",
+        "env export",
+        "env gc",
+        "env remove",
+        "env rollback",
+        "demo",
+    ),
 )
 
 MEANING = {

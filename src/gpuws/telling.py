@@ -266,3 +266,12 @@ def diff_lines(result: dict[str, Any]) -> list[str]:
         *(f"! overwritten: {each}" for each in result["overwritten"]),
     ]
     return [*told, *(changes or ["nothing changed since it was built"])]
+
+
+def added_lines(result: dict[str, Any]) -> list[str]:
+    """Of `env add`."""
+    place, made = result["workspace"], result["environment"]
+    lines = [f"{result['file']}: {', '.join(result['added'])}"]
+    if made["action"] == "none":
+        return [*lines, f"built beside; `gpuws up {place} --restart` switches {place} to it"]
+    return [*lines, f"{place} runs in {made['prefix']}"]

@@ -121,3 +121,20 @@ def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> N
     assert [each.name for each in (lab.root / "envs").iterdir()] == []
     assert environments(lab) == []
     assert "no environment" in run("env", "list", "gpubox").out
+
+
+def test_a_package_is_added_to_the_file_and_built_or_neither(lab: Lab) -> None:
+    run = lab.laptop.run
+    path = lab.laptop.write("environment.yml", PIP_ONLY)
+    failed = run("--json", "env", "add", "gpubox", "--pip", "no-such-distribution-anywhere==1")
+    assert failed.code == 8
+    assert failed.json()["error"]["message"].endswith("environment.yml is as it was")
+    assert path.read_text() == PIP_ONLY
+
+    made = lab.laptop.ok("--json", "env", "add", "gpubox", "--pip", "iniconfig==2.0.0").data()
+    assert path.read_text() == PIP_ONLY + "      - 'iniconfig==2.0.0'\n"
+    assert made["environment"]["action"] == "created"
+    assert has(lab, "iniconfig")
+    again = run("--json", "env", "add", "gpubox", "--pip", "iniconfig")
+    assert (again.code, again.json()["error"]["code"]) == (3, "environment-file-invalid")
+    lab.laptop.ok("down", "--yes")

@@ -22,10 +22,13 @@ from gpuws.cli.words import (
 from gpuws.errors import Exit, GpuwsError
 
 app = typer.Typer(
-    help="The environments that gpuws made on a host: list, diff, export, gc, remove, rollback.",
+    help="Environments on a host: list, add, diff, export, gc, remove, rollback.",
     rich_markup_mode=None,
     no_args_is_help=True,
 )
+File = Annotated[
+    str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", envvar="GPUWS_DRY_RUN", help="only say what would be removed")
 ]
@@ -44,11 +47,27 @@ def list_(host: Host) -> None:
 
 
 @app.command()
+def add(
+    host: Host,
+    packages: Annotated[
+        list[str], typer.Argument(metavar="PACKAGE...", help="conda specs, or with --pip pip's")
+    ],
+    pip: Annotated[
+        bool, typer.Option("--pip", envvar="GPUWS_PIP", help="into the file's pip section")
+    ] = False,
+    file: File = None,
+) -> None:
+    """Put packages into the environment file and build; a build that fails takes them out again."""
+    from gpuws import adding
+
+    result = adding.run(host, packages, file, telling.options, telling.person(live=True), pip=pip)
+    telling.answer(result, *told.added_lines(result))
+
+
+@app.command()
 def diff(
     host: Workspace = None,
-    file: Annotated[
-        str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
-    ] = None,
+    file: File = None,
 ) -> None:
     """What was installed, removed or overwritten by hand since it was built."""
     from gpuws import asking, view

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from importlib import resources
 
-from gpuws.environments.order import package_name
 from gpuws.host.script import fields, script
 from gpuws.plan.model import EnvironmentSpec, Gpu
+from gpuws.plan.naming import package_name
 from gpuws.plan.ports import Host
 
 _PACKAGE = "gpuws.environments"

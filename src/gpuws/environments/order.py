@@ -13,6 +13,7 @@ from gpuws.environments.choose import Choice
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Pairs
+from gpuws.plan.naming import package_name
 
 _NAME = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 _INCLUDE = re.compile(r"(\s*(?:-r|--requirement|-c|--constraint)(?:\s+|=))(\S.*?)(\s+#.*)?\s*")
@@ -180,11 +181,6 @@ def _variables_json(pairs: Pairs) -> str:
 def _expects_jupyter(order: BuildOrder) -> bool:
     asked = {*order.extra, *map(package_name, (*order.spec.conda, *order.spec.pip))}
     return "jupyterlab" in asked
-
-
-def package_name(text: str) -> str:
-    found = _NAME.match(text.strip())
-    return found[1].lower().replace("_", "-") if found else ""
 
 
 # --- the conda part ----------------------------------------------------------------------------

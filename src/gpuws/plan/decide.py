@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
@@ -17,7 +16,6 @@ _ROOT_FAULTS = {
     "file": "a file",
 }
 _ALIVE = frozenset({"running", "starting"})
-_NAME = re.compile(r"^(?:[A-Za-z0-9_.\-/]+::)?([A-Za-z0-9][A-Za-z0-9_.\-]*)")
 
 
 @dataclass(frozen=True)
@@ -237,14 +235,11 @@ def _existing_environment(wanted: str, facts: HostFacts) -> str:
 
 def missing_jupyter(spec: EnvironmentSpec) -> tuple[str, ...]:
     """What must come beside the user's list so that JupyterLab and its kernel are there."""
-    declared = {_package(text) for text in (*spec.conda, *spec.pip)}
-    declared |= {_package(line) for _, text in spec.pip_files for line in text.splitlines()}
+    declared = {naming.package_name(text) for text in (*spec.conda, *spec.pip)}
+    declared |= {
+        naming.package_name(line) for _, text in spec.pip_files for line in text.splitlines()
+    }
     return tuple(name for name in ("jupyterlab", "ipykernel") if not (declared & {name}))
-
-
-def _package(text: str) -> str:
-    found = _NAME.match(text.strip())
-    return found.group(1).lower().replace("_", "-") if found else ""
 
 
 def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tuple[str, ...]:

@@ -136,3 +136,13 @@ def _requirements(written: Iterable[str]) -> list[str]:
 
 def _public(url: str) -> str:
     return _CREDENTIALS.sub("", url.strip())
+
+
+_PACKAGE = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
+
+
+def package_name(text: str) -> str:
+    """Which package a conda spec or a requirement is about, as pip compares names; "" for a line
+    that is about none, such as an option."""
+    found = _PACKAGE.match(text.strip())
+    return found[1].lower().replace("_", "-") if found else ""
