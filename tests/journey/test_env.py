@@ -132,7 +132,7 @@ def test_a_package_is_added_to_the_file_and_built_or_neither(lab: Lab) -> None:
     assert path.read_text() == PIP_ONLY
 
     made = lab.laptop.ok("--json", "env", "add", "gpubox", "--pip", "iniconfig==2.0.0").data()
-    assert path.read_text() == PIP_ONLY + "      - 'iniconfig==2.0.0'\n"
+    assert path.read_text() == PIP_ONLY + "      - iniconfig==2.0.0\n"
     assert made["environment"]["action"] == "created"
     assert has(lab, "iniconfig")
     again = run("--json", "env", "add", "gpubox", "--pip", "iniconfig")
