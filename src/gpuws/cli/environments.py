@@ -24,7 +24,6 @@ from gpuws.errors import Exit, GpuwsError
 app = typer.Typer(
     help="Environments on a host: list, add, diff, export, gc, remove, rollback.",
     rich_markup_mode=None,
-    no_args_is_help=True,
 )
 File = Annotated[
     str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
