@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -61,7 +62,6 @@ def test_a_host_without_tmux_gets_one_from_the_channel_and_all_runs_in_it(
         fetched = [path.rsplit("/", 1)[1] for path in tmux.log + packages.log]
         for once in ("micromamba-", "tmux-"):
             assert sum(name.startswith(once) for name in fetched) == 1, once
-        assert shell_says(lab, "echo in:$TMUX").startswith(f"{lab.root}/run/w-")
 
         tmux.log.clear()
         run("down", "--yes")
@@ -75,6 +75,19 @@ def test_a_host_without_tmux_gets_one_from_the_channel_and_all_runs_in_it(
     gone = run("--json", "down", "gpubox", "--purge", "--all", "--yes").data()
     assert gone["left"] == []
     assert not lab.root.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an sshd that is not root's may not hand out a tty")
+def test_a_shell_runs_in_the_tmux_that_was_brought(
+    bare_lab: Lab, conda_channel: Channel, tmp_path: Path
+) -> None:
+    lab = bare_lab
+    with serve(tmux_channel(tmp_path / "channel")) as tmux, serve(conda_channel) as packages:
+        prefer_own_port(lab.laptop, f"    channels: [{tmux.url}, {packages.url}]\n")
+        lab.laptop.write("environment.yml", environment(packages.url, "with-prefix"))
+        lab.laptop.ok("up", "gpubox", "-d", "--no-jupyter")
+        assert shell_says(lab, "echo in:$TMUX").startswith(f"{lab.root}/run/w-")
+        lab.laptop.ok("down", "--yes")
 
 
 def shell_says(lab: Lab, command: str) -> str:
