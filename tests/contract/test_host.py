@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from gpuws.errors import GpuwsError
+from gpuws.host import session
 from gpuws.host.connect import connect
+from gpuws.host.paramiko_host import ParamikoHost
 from gpuws.host.profile import resolve
 from gpuws.host.sanitise import one_line, sanitise
 from gpuws.plan.model import Target
@@ -453,6 +455,31 @@ def test_a_lost_connection_is_an_error_not_an_empty_answer(own_server: Sshd) -> 
         assert not host.alive()
         with pytest.raises(GpuwsError):
             host.open_stream(Target(port=own_server.port))
+
+
+@pytest.mark.parametrize("moment", ["before the channel", "before the command", "before the end"])
+def test_a_connection_that_ends_in_any_moment_of_a_call_is_lost(
+    own_server: Sshd, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """What paramiko raises there has no words: a fault of gpuws would be all that is told."""
+    with connected(own_server) as host:
+        assert isinstance(host, ParamikoHost)
+        link = host._transport
+
+        def dying(_: object) -> None:
+            link.packetizer.close()
+            raise EOFError
+
+        with pytest.raises(GpuwsError) as refused:
+            if moment == "before the channel":
+                monkeypatch.setattr(link.packetizer, "send_message", dying)
+            with host._sessions.new("a script") as channel:
+                if moment == "before the command":
+                    monkeypatch.setattr(link.packetizer, "send_message", dying)
+                session.run(channel, main("echo there"), (), timeout=5.0, cap=1000)
+                monkeypatch.setattr(link.packetizer, "send_message", dying)
+                raise session.lost("a script")
+        assert refused.value.code == "connection-lost"
 
 
 def test_a_host_that_stops_answering_is_found_dead(own_server: Sshd) -> None:

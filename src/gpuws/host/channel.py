@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ class Channel(paramiko.Channel):
         message.add_byte(cMSG_CHANNEL_WINDOW_ADJUST)
         message.add_int(self.remote_chanid)
         message.add_int(extra)
-        self.transport._send_user_message(message)
+        self._tell(message)
         self.in_window_threshold += extra // 10
 
     def _request(self, kind: str, body: bytes) -> None:
@@ -65,7 +66,17 @@ class Channel(paramiko.Channel):
         message.add_string(kind)
         message.add_boolean(False)
         message.add_bytes(body)
-        self.transport._send_user_message(message)
+        self._tell(message)
+
+    def _tell(self, message: Message) -> None:
+        """A connection that is gone is seen by whoever waits for what the host says."""
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            self.transport._send_user_message(message)
+
+    def close(self) -> None:
+        """Over a connection that is gone, too."""
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            super().close()
 
     def _handle_request(self, m: Message) -> None:
         start = m.packet.tell()

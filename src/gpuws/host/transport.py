@@ -187,7 +187,10 @@ class Transport(paramiko.Transport):
             self.channel_events[number] = event = threading.Event()
             channel._set_transport(self)
             channel._set_window(WINDOW, PACKET)
-        self._send_user_message(_opening(kind, number, WINDOW, extra))
+        try:
+            self._send_user_message(_opening(kind, number, WINDOW, extra))
+        except (OSError, paramiko.SSHException) as error:
+            raise EOFError(str(error)) from None
         deadline = time.monotonic() + timeout
         while not event.wait(0.5) and self.is_active():
             if time.monotonic() > deadline:
