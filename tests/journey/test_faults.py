@@ -152,8 +152,8 @@ def test_after_a_fault_the_next_up_converges_and_down_leaves_nothing(
     seen = read_until(process, STAGES[stage])
     act, codes = FAULTS[fault]
     act(desk, process)
-    if fault == "a cut connection" and stage in ("tunnel", "ready"):
-        leave_what_heals(process)  # once it is ready, a cut is no reason to end
+    if fault == "a cut connection" and stage in ("connect", "tunnel", "ready"):
+        leave_what_heals(process)  # before a word of the server it is tried again, ready it heals
     _, err = process.communicate(timeout=60)
     assert "Traceback" not in err
     ready = "until Ctrl-C" in seen + err

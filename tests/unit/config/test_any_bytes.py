@@ -36,7 +36,7 @@ BYTES = st.binary(max_size=200) | TEXTS.map(lambda t: t.encode("utf-8", "surroga
 
 
 def judge(folder: Path, name: str, data: bytes) -> None:
-    path = folder / name
+    path = folder / f"of-{name}" / name
     path.write_bytes(data)
     try:
         if name == "hosts.yaml":
@@ -57,8 +57,11 @@ def judge(folder: Path, name: str, data: bytes) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each of them: a file may include its neighbours."""
     made = tmp_path_factory.mktemp("any")
-    (made / "x.txt").write_text("numpy\n", encoding="utf-8")
+    for name in (*FILES, "hosts.yaml"):
+        (made / f"of-{name}").mkdir()
+        (made / f"of-{name}" / "x.txt").write_text("numpy\n", encoding="utf-8")
     return made
 
 
