@@ -161,7 +161,9 @@ def silent(link: Any, seconds: float) -> None:
     itself hangs up after a minute and a half."""
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
-        link.settimeout(left)
+        link.settimeout(
+            min(left, 5.0)
+        )  # shorter than the time between two pings: each begins it anew
         with suppress(websocket.WebSocketTimeoutException):
             link.recv()
     link.settimeout(20)
