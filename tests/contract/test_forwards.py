@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from gpuws.engines.session import look
 from gpuws.errors import GpuwsError
 from gpuws.plan.forwards import forward_from
 from tests.support.local_host import LocalHost
+from tests.support.shells import shell
 
-SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
+__all__ = ["shell"]
 
 
 class Box:
@@ -45,13 +45,9 @@ class Box:
         return {each.name: str(each.target) for each in workspace.forwards}
 
 
-@pytest.fixture(params=SHELLS)
-def box(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
-    words = SHELLS[request.param]
-    found = shutil.which(words[0])
-    if not found:
-        pytest.skip(f"needs {words[0]}")
-    return Box(tmp_path, (found, *words[1:]))
+@pytest.fixture
+def box(shell: tuple[str, ...], tmp_path: Path) -> Box:
+    return Box(tmp_path, shell)
 
 
 def test_they_are_remembered_in_order_replaced_by_name_and_forgotten(box: Box) -> None:

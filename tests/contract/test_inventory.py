@@ -19,8 +19,10 @@ from gpuws.environments.inventory import Removed, inventory, remove
 from gpuws.errors import GpuwsError
 from gpuws.plan.inventory import Environment
 from tests.support.local_host import LocalHost
+from tests.support.shells import shell
 
-SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
+__all__ = ["shell"]
+
 ONE, TWO, THREE = ("1" * 16, "2" * 16, "3" * 16)
 
 
@@ -64,13 +66,9 @@ class Box:
         return remove(self.host, root=str(self.root), hashes=hashes)
 
 
-@pytest.fixture(params=SHELLS)
-def box(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
-    words = SHELLS[request.param]
-    found = shutil.which(words[0])
-    if not found:
-        pytest.skip(f"needs {words[0]}")
-    return Box(tmp_path, (found, *words[1:]))
+@pytest.fixture
+def box(shell: tuple[str, ...], tmp_path: Path) -> Box:
+    return Box(tmp_path, shell)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +16,10 @@ import pytest
 from gpuws.engines.ports import open_ports
 from gpuws.tunnel.local_ports import is_free
 from tests.support.local_host import LocalHost
+from tests.support.shells import shell
 
-SHELLS = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
+__all__ = ["shell"]
+
 LISTEN = """
 import socket, sys
 families = {True: socket.AF_INET6, False: socket.AF_INET}
@@ -71,13 +72,9 @@ class Box:
         return [each.remote for each in open_ports(self.host, root=str(self.root), name="demo")]
 
 
-@pytest.fixture(params=SHELLS)
-def box(request: pytest.FixtureRequest, tmp_path: Path) -> Box:
-    words = SHELLS[request.param]
-    found = shutil.which(words[0])
-    if not found:
-        pytest.skip(f"needs {words[0]}")
-    return Box(tmp_path, (found, *words[1:]))
+@pytest.fixture
+def box(shell: tuple[str, ...], tmp_path: Path) -> Box:
+    return Box(tmp_path, shell)
 
 
 def test_each_port_of_the_session_is_told_with_the_way_to_it(box: Box) -> None:

@@ -9,6 +9,7 @@ import typer
 from gpuws import telling as told
 from gpuws.cli.words import (
     Detach,
+    File,
     Host,
     NoBrowser,
     Workspace,
@@ -25,9 +26,6 @@ app = typer.Typer(
     help="Environments on a host: list, add, diff, export, gc, remove, rollback.",
     rich_markup_mode=None,
 )
-File = Annotated[
-    str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
-]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", envvar="GPUWS_DRY_RUN", help="only say what would be removed")
 ]

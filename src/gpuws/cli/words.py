@@ -48,6 +48,9 @@ LocalPort = Annotated[
 NoBrowser = Annotated[
     bool, typer.Option("--no-browser", envvar="GPUWS_NO_BROWSER", help="do not open the browser")
 ]
+File = Annotated[
+    str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", envvar="GPUWS_YES", help="answer yes")]
 
 

@@ -12,6 +12,7 @@ from gpuws import completing
 from gpuws import telling as told
 from gpuws.cli.words import (
     Detach,
+    File,
     Host,
     LocalPort,
     NoBrowser,
@@ -33,9 +34,7 @@ if TYPE_CHECKING:
 
 def up(
     host: Host,
-    file: Annotated[
-        str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
-    ] = None,
+    file: File = None,
     name: Annotated[
         str | None, typer.Option("--name", envvar="GPUWS_NAME", help="the workspace's name")
     ] = None,
