@@ -29,6 +29,8 @@ from gpuws.records import Records
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpuws.plan.lock import Lock
+
 
 def split(host: str) -> tuple[str, str | None]:
     """HOST or HOST/NAME."""
@@ -130,9 +132,11 @@ def up_request(
     name: str | None,
     use_env: str | None,
     confirm_foreign: Callable[[EnvironmentSpec], bool],
+    locks: str = "use",
     **settings: object,
 ) -> UpRequest:
-    """Reads and checks every local file before anything goes over the wire."""
+    """Reads and checks every local file before anything goes over the wire. ``locks``: use the
+    file's where there is one, require it, or ignore it."""
     from gpuws.plan.naming import workspace_name
 
     found = reach(split(host)[0], options, person)
@@ -146,6 +150,8 @@ def up_request(
     spec = None if use_env else _spec(file or found.entry.environment)
     if spec and spec.foreign:
         spec = _without_builds(spec, confirm_foreign)
+    jupyter = bool(settings.get("jupyter", True))
+    locked = _locks(spec, found.entry, jupyter, locks) if spec and locks != "ignore" else ()
     folder = _folder(file)
     chosen, source = workspace_name(name, spec.name if spec else None, folder.name)
     secret, missing = _passed(found)
@@ -157,6 +163,7 @@ def up_request(
         name=chosen,
         name_source=source,
         spec=spec,
+        locks=locked,
         use_env=use_env,
         secret_env=secret,
         missing_env=missing,
@@ -202,6 +209,24 @@ def _spec(file: str | None) -> EnvironmentSpec | None:
 
     path = Path(file).expanduser() if file else find_environment(Path.cwd())
     return load_environment(path) if path else None
+
+
+def _locks(spec: EnvironmentSpec, entry: HostEntry, jupyter: bool, wanted: str) -> tuple[Lock, ...]:
+    """The lock beside the file, by platform. Raises lock-invalid, lock-stale, lock-missing."""
+    from gpuws.config.lock_file import find_locks
+    from gpuws.plan.lock import usable
+
+    return usable(find_locks(Path(spec.source)), spec, entry.channels, jupyter, wanted == "require")
+
+
+def foreign_asked(person: Person, *, yes: bool = False) -> Callable[[EnvironmentSpec], bool]:
+    """Whether an export from another system is used without its builds: the person's answer."""
+
+    def confirmed(spec: EnvironmentSpec) -> bool:
+        question = f"{spec.source} is an export from {spec.foreign}; use it without builds?"
+        return yes or person.confirm(question, flag="--yes")
+
+    return confirmed
 
 
 def _without_builds(

@@ -29,10 +29,11 @@ class Exit(IntEnum):
 
 _CODES: dict[Exit, str] = {
     Exit.BUG: "bug",
-    Exit.USAGE: "usage prompt-needed",
+    Exit.USAGE: "usage prompt-needed no-solver",
     Exit.INPUT: (
         "bad-host-string unknown-host profile-unreadable profile-unsupported hosts-file-invalid "
-        "environment-file-missing environment-file-invalid project-file-invalid bad-name"
+        "environment-file-missing environment-file-invalid project-file-invalid bad-name "
+        "lock-invalid lock-missing lock-stale lock-other-platform"
     ),
     Exit.AUTHENTICATION: "authentication-failed no-usable-key too-many-keys wrong-password",
     Exit.HOST_KEY: "host-key-unknown host-key-changed host-key-revoked host-key-unsupported",
@@ -42,7 +43,7 @@ _CODES: dict[Exit, str] = {
     ),
     Exit.HOST_LACKS: (
         "remote-shell no-root-folder root-not-private disk-full read-only no-engine "
-        "login-node no-gpu no-downloader unsupported-platform"
+        "login-node no-gpu no-downloader unsupported-platform lock-unmet"
     ),
     Exit.ENVIRONMENT: (
         "environment-failed package-not-found channel-unreachable unsatisfiable wrong-hash "

@@ -270,8 +270,29 @@ def diff_lines(result: dict[str, Any]) -> list[str]:
 
 def added_lines(result: dict[str, Any]) -> list[str]:
     """Of `env add`."""
+    return [f"{result['file']}: {', '.join(result['added'])}", *beside_lines(result)]
+
+
+def beside_lines(result: dict[str, Any]) -> list[str]:
+    """Where an environment that was built for a workspace is used, or what switches to it."""
     place, made = result["workspace"], result["environment"]
-    lines = [f"{result['file']}: {', '.join(result['added'])}"]
     if made["action"] == "none":
-        return [*lines, f"built beside; `gpuws up {place} --restart` switches {place} to it"]
-    return [*lines, f"{place} runs in {made['prefix']}"]
+        return [f"built beside; `gpuws up {place} --restart` switches {place} to it"]
+    return [f"{place} runs in {made['prefix']}"]
+
+
+def lock_lines(result: dict[str, Any]) -> list[str]:
+    """Of `env lock` and `env update`: the whole, and what is new against the lock before."""
+    from gpuws.plan.inventory import size
+
+    conda, pip = result["conda"], result["pip"]
+    told = f"{result['file']}: {conda + pip} packages for {result['platform']}"
+    told += f" ({conda} by conda, {pip} by pip), {size(result['download_bytes'] // 1024)} to fetch"
+    if result["first"]:
+        return [told]
+    changes = [
+        *(f"+ {each}" for each in result["added"]),
+        *(f"- {each}" for each in result["removed"]),
+        *(f"~ {old} -> {new}" for old, new in result["changed"]),
+    ]
+    return [told, *(changes or ["nothing changed"])]

@@ -23,7 +23,7 @@ from gpuws.cli.words import (
 from gpuws.errors import Exit, GpuwsError
 
 app = typer.Typer(
-    help="Environments on a host: list, add, diff, export, gc, remove, rollback.",
+    help="Environments on a host: list, add, diff, export, gc, lock, remove, rollback, update.",
     rich_markup_mode=None,
 )
 DryRun = Annotated[
@@ -111,6 +111,53 @@ def gc(
 ) -> None:
     """Remove those that no workspace and no process uses; asks first."""
     _remove(host, (), earlier=earlier, dry_run=dry_run, yes=yes)
+
+
+@app.command()
+def lock(
+    host: Host,
+    file: File = None,
+    cuda: Annotated[
+        str | None,
+        typer.Option("--cuda", envvar="GPUWS_CUDA", help='what the driver can do, "12.4" or none'),
+    ] = None,
+    glibc: Annotated[
+        str | None, typer.Option("--glibc", envvar="GPUWS_GLIBC", help='the oldest, as "2.28"')
+    ] = None,
+    no_jupyter: Annotated[
+        bool, typer.Option("--no-jupyter", envvar="GPUWS_NO_JUPYTER", help="no JupyterLab")
+    ] = False,
+) -> None:
+    """Solve here for the host; conda-lock.yml beside the file, which `up` then builds from."""
+    from gpuws import locking
+
+    for name, said in (("--cuda", cuda), ("--glibc", glibc)):
+        locking.check_version(name, said)
+    result = locking.run(
+        host,
+        file,
+        telling.options,
+        telling.person(),
+        assumed=locking.Assumed(cuda, glibc),
+        jupyter=not no_jupyter,
+    )
+    telling.answer(result, *told.lock_lines(result))
+
+
+@app.command()
+def update(
+    host: Host,
+    packages: Annotated[
+        list[str] | None, typer.Argument(metavar="[PACKAGE...]", help="default: all")
+    ] = None,
+    file: File = None,
+) -> None:
+    """The newest versions that the file allows into the lock, and build."""
+    from gpuws import locking
+
+    person = telling.person(live=True)
+    result = locking.update(host, packages or (), file, telling.options, person)
+    telling.answer(result, *told.lock_lines(result), *told.beside_lines(result))
 
 
 @app.command()

@@ -55,6 +55,12 @@ def up(
     no_jupyter: Annotated[
         bool, typer.Option("--no-jupyter", envvar="GPUWS_NO_JUPYTER", help="no JupyterLab")
     ] = False,
+    locked: Annotated[
+        bool, typer.Option("--locked", envvar="GPUWS_LOCKED", help="only from a lock file")
+    ] = False,
+    no_lock: Annotated[
+        bool, typer.Option("--no-lock", envvar="GPUWS_NO_LOCK", help="leave the lock file aside")
+    ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", envvar="GPUWS_RESTART", help="apply changed settings")
     ] = False,
@@ -69,6 +75,9 @@ def up(
     """Make the workspace be there and open the way to it. Safe to run again."""
     from gpuws import asking, projects, view
 
+    if locked and no_lock:
+        hint = "--locked needs the lock file, --no-lock leaves it aside"
+        raise GpuwsError("usage", "--locked and --no-lock at once", hint=hint)
     person = telling.person(live=not dry_run)
 
     def request() -> UpRequest:
@@ -79,13 +88,8 @@ def up(
             file=file,
             name=name,
             use_env=use_env,
-            confirm_foreign=lambda spec: (
-                yes
-                or person.confirm(
-                    f"{spec.source} is an export from {spec.foreign}; use it without builds?",
-                    flag="--yes",
-                )
-            ),
+            confirm_foreign=asking.foreign_asked(person, yes=yes),
+            locks="require" if locked else "ignore" if no_lock else "use",
             dir=dir,
             gpus=gpus,
             local_port=local_port,

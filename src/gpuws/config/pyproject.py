@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
-from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from gpuws.config.requirements import check_requirement
 from gpuws.config.source import Source
+from gpuws.config.toml import toml_loads
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import EnvironmentSpec
 from gpuws.plan.naming import check_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # tomllib's time and memory grow with the square of a dotted key's length (20 s at 60 kB).
 _LONG_KEY = re.compile(r"(?:(?:[\w-]{1,99}|\"[^\"\n]{0,99}\"|'[^'\n]{0,99}')[ \t]?\.[ \t]?){40}")
@@ -58,28 +53,12 @@ def _parsed(source: Source) -> dict[str, object]:
     long = _LONG_KEY.search(source.text)
     if long:
         raise source.error(*source.place(long.start()), "a key with more than 40 parts")
-    loads = _toml_loads(source)
     try:
-        return loads(source.text)
+        return toml_loads(source.text, source.shown, source.code)
     except RecursionError:
         raise source.error(1, 0, "lists or tables are nested too deep") from None
     except ValueError as error:  # TOMLDecodeError is one; so is a number of 5,000 digits
         raise _syntax_error(source, str(error)) from error
-
-
-def _toml_loads(source: Source) -> Callable[[str], dict[str, object]]:
-    """tomllib is part of Python 3.11; for 3.10 tomli is the same thing, where it is installed."""
-    try:
-        module = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    except ImportError:
-        raise GpuwsError(
-            source.code,
-            f"{source.shown} cannot be read: this Python {sys.version_info[0]}."
-            f"{sys.version_info[1]} has no TOML reader",
-            hint="pip install tomli, or use Python 3.11 or newer",
-        ) from None
-    loads: Callable[[str], dict[str, object]] = module.loads
-    return loads
 
 
 def _syntax_error(source: Source, said: str) -> GpuwsError:

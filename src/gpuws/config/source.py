@@ -105,23 +105,23 @@ def _columns(character: str) -> int:
 # --- reading ---------------------------------------------------------------------------------
 
 
-def read_source(path: Path, code: str = ENVIRONMENT) -> Source:
-    return Source(_shown(path), read_text(path, code), code)
+def read_source(path: Path, code: str = ENVIRONMENT, limit: int = MAX_BYTES) -> Source:
+    return Source(_shown(path), read_text(path, code, limit), code)
 
 
 def _shown(path: Path) -> str:
     return str(path) if str(path).isprintable() else ascii(str(path))
 
 
-def read_text(path: Path, code: str = ENVIRONMENT) -> str:
-    """The text of a regular UTF-8 file of at most 1 MiB, line ends as newlines, without a BOM.
+def read_text(path: Path, code: str = ENVIRONMENT, limit: int = MAX_BYTES) -> str:
+    """The text of a regular UTF-8 file of at most ``limit`` bytes: line ends are newlines, no BOM.
 
     Raises GpuwsError with ``code`` (a file that is not there: environment-file-missing where the
     code is that of environment files). Never waits on a FIFO or a device.
     """
     shown = _shown(path)
     try:
-        data = _read(path, shown, code)
+        data = _read(path, shown, code, limit)
     except OSError as error:
         raise _unreadable(shown, error, code) from error
     except ValueError as error:  # a NUL in the path
@@ -133,7 +133,7 @@ def read_text(path: Path, code: str = ENVIRONMENT) -> str:
     return text
 
 
-def _read(path: Path, shown: str, code: str) -> bytes:
+def _read(path: Path, shown: str, code: str, limit: int) -> bytes:
     # Asked before opening, because opening some devices already does something; and again of what
     # was opened, because the path may lead elsewhere by then.
     _must_be_regular(path.stat(), shown, code)
@@ -144,14 +144,13 @@ def _read(path: Path, shown: str, code: str) -> bytes:
     try:
         found = os.fstat(descriptor)
         _must_be_regular(found, shown, code)
-        data = _at_most(descriptor, MAX_BYTES + 1)
+        data = _at_most(descriptor, limit + 1)
     finally:
         os.close(descriptor)
-    if len(data) > MAX_BYTES:
+    if len(data) > limit:
         size = max(found.st_size, len(data))
-        raise GpuwsError(
-            code, f"{shown} has {size:,} bytes; 1 MiB ({MAX_BYTES:,} bytes) is the most"
-        )
+        most = f"{limit >> 20} MiB ({limit:,} bytes)"
+        raise GpuwsError(code, f"{shown} has {size:,} bytes; {most} is the most")
     return data
 
 

@@ -73,9 +73,12 @@ health() {
       fail health-check-failed 1
     }
   done <"$build/conda-names"
+  if [ "$order_locked" = 1 ]; then all_locked; fi
   if [ -x "$prefix/bin/python" ]; then
     h_status=0
-    "$prefix/bin/python" -I "$build/check.py" "$order_jupyter" "$build/pip-names" \
+    cat "$build/pip-names" >"$build/scratch/pip-names"
+    [ "$order_locked" = 0 ] || cat "$build/pip-locked" >>"$build/scratch/pip-names"
+    "$prefix/bin/python" -I "$build/check.py" "$order_jupyter" "$build/scratch/pip-names" \
       "$build/imports" || h_status=$?
     case $h_status in
     0) ;;
@@ -86,6 +89,24 @@ health() {
     step 'there is no python in the environment'
     fail health-check-failed 1
   fi
+}
+
+# all_locked: every package of the lock in its build, and no other.
+all_locked() {
+  l_count=0
+  while IFS= read -r l_name; do
+    l_count=$((l_count + 1))
+    [ -e "$prefix/conda-meta/$l_name.json" ] || {
+      step "$l_name is in the lock and is not there"
+      fail health-check-failed 1
+    }
+  done <"$build/conda-locked"
+  set -- "$prefix"/conda-meta/*.json
+  [ -e "$1" ] || shift
+  [ "$#" -eq "$l_count" ] || {
+    step "there are $# packages, the lock has $l_count"
+    fail health-check-failed 1
+  }
 }
 
 # variables: where activation looks for them.
@@ -168,7 +189,7 @@ main() {
   fi
   own=$$ began=$(date +%s) tool_version='' HOME=${HOME:-/}
   order_tool='' order_path='' order_python='' order_brought=0 order_cache='' order_pip_index=''
-  order_cuda='' order_jupyter=0 order_channels=0 order_terms=0 order_closed=''
+  order_cuda='' order_jupyter=0 order_channels=0 order_terms=0 order_closed='' order_locked=0
   hash=${build##*/} root=${build%/builds/*}
   prefix=$root/envs/$hash
   check_hash "$hash"

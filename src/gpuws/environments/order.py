@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gpuws.environments.choose import Choice
+from gpuws.environments.locked import File, locked_files
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
+from gpuws.plan.declared import conda_specs, pip_names, requirement_lines
+from gpuws.plan.lock import Lock
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Pairs
 from gpuws.plan.naming import package_name
 
 _NAME = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
-_INCLUDE = re.compile(r"(\s*(?:-r|--requirement|-c|--constraint)(?:\s+|=))(\S.*?)(\s+#.*)?\s*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _JUPYTER = {"jupyterlab", "ipykernel"}
 _PACKAGE = "gpuws.environments"
-
-File = tuple[str, str, str]
-"""Name below builds/<hash>/, mode in octal, text."""
 
 
 class Engine(Protocol):
@@ -55,6 +54,7 @@ class BuildOrder:
     accept_terms: bool = False  # the user said yes to conda's Terms of Service
     wanted_by: str = ""  # the workspace's name
     check: tuple[str, ...] = ()  # modules that must be importable
+    lock: Lock | None = None  # then nothing is solved on the host
 
     @property
     def unit(self) -> str:
@@ -100,7 +100,7 @@ def build_script() -> tuple[str, str]:
 def files(order: BuildOrder) -> tuple[File, ...]:
     """Everything that lies beside the build script; the same names for every kind of build."""
     spec = order.spec
-    requirements, included = _requirements(order)
+    requirements, included = requirement_lines(spec, order.extra)
     plain = _yml(order, ())
     return (
         ("order.sh", "600", _settings(order)),
@@ -114,9 +114,10 @@ def files(order: BuildOrder) -> tuple[File, ...]:
             _lines(order.extra) if spec.kind == "conda" else "",
         ),
         *((name, "600", text) for name, text in included),
-        ("pip-names", "600", _lines(_pip_names(order))),
+        ("pip-names", "600", _lines(pip_names(spec, order.extra))),
         ("conda-names", "600", _lines(_conda_names(order))),
         ("imports", "600", _lines(order.check)),
+        *locked_files(order.lock, order.effective_channels, requirements, included),
         ("variables.json", "600", _variables_json(spec.variables)),
         ("variables", "600", _exports(spec.variables)),
         ("check.py", "600", _check()),
@@ -148,6 +149,7 @@ def _settings(order: BuildOrder) -> str:
         "channels": "1" if order.effective_channels else "0",
         "closed": _closed(order),
         "terms": "1" if order.accept_terms else "0",
+        "locked": "1" if order.lock else "0",
     }
     lines = [f"order_{name}={shlex.quote(value)}" for name, value in values.items()]
     path = (("PATH", order.facts.path),) if order.facts.path else ()
@@ -183,88 +185,22 @@ def _expects_jupyter(order: BuildOrder) -> bool:
     return "jupyterlab" in asked
 
 
-# --- the conda part ----------------------------------------------------------------------------
-
-
 def _yml(order: BuildOrder, extra: tuple[str, ...]) -> str:
     """Without the pip section and the variables, which build.sh sees to. JSON strings are YAML."""
     lines = ["channels:"] if order.effective_channels else []
     lines += [f"  - {json.dumps(channel)}" for channel in order.effective_channels]
     lines.append("dependencies:")
-    lines += [f"  - {json.dumps(spec)}" for spec in (*_conda_specs(order), *extra)]
+    lines += [f"  - {json.dumps(spec)}" for spec in (*conda_specs(order.spec, order.extra), *extra)]
     return "\n".join(lines) + "\n"
-
-
-def _conda_specs(order: BuildOrder) -> tuple[str, ...]:
-    spec = order.spec
-    specs = list(spec.conda)
-    names = {package_name(each) for each in specs}
-    if spec.kind == "pip" and "python" not in names:
-        specs.append(f"python {spec.python}" if spec.python else "python")
-    through_pip = spec.pip or order.extra
-    if through_pip and "pip" not in names:
-        specs.append("pip")
-    return tuple(specs)
 
 
 def _conda_names(order: BuildOrder) -> tuple[str, ...]:
     if not order.choice.conda:
         return ()
-    return tuple(name for name in map(_conda_name, _conda_specs(order)) if name)
+    names = map(_conda_name, conda_specs(order.spec, order.extra))
+    return tuple(name for name in names if name)
 
 
 def _conda_name(text: str) -> str:
     found = _NAME.match(text.strip())
     return found[1].lower() if found else ""
-
-
-# --- the pip part ------------------------------------------------------------------------------
-
-
-def _requirements(order: BuildOrder) -> tuple[tuple[str, ...], Pairs]:
-    """The lines of requirements.txt, and the files they refer to under names of ours.
-
-    A name such as ``../base.txt`` would leave the build's folder, so each becomes include-N.txt.
-    """
-    names = {
-        name: f"include-{number}.txt"
-        for number, (name, _) in enumerate(order.spec.pip_files, start=1)
-    }
-    lines = tuple(_renamed(line, names) for line in order.spec.pip)
-    if order.spec.kind == "pip":
-        lines = (*lines, *order.extra)
-    included = tuple(
-        (names[name], _lines(tuple(_renamed(line, names) for line in text.splitlines())))
-        for name, text in order.spec.pip_files
-    )
-    return lines, included
-
-
-def _renamed(line: str, names: dict[str, str]) -> str:
-    found = _INCLUDE.fullmatch(line)
-    if not found or found[2] not in names:
-        return line
-    return found[1] + names[found[2]]
-
-
-def _pip_names(order: BuildOrder) -> tuple[str, ...]:
-    """Distributions that must be there when pip has ended; those with a marker may be absent."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    lines = [*order.spec.pip]
-    used = {
-        found[2] for line in lines if (found := _INCLUDE.fullmatch(line)) and "-c" not in found[1]
-    }
-    for name, text in order.spec.pip_files:
-        lines += text.splitlines() if name in used else []
-    if order.spec.kind == "pip":
-        lines += order.extra
-    names = []
-    for line in lines:
-        try:
-            requirement = Requirement(line.split(" #")[0].split(" --")[0].strip())
-        except InvalidRequirement:
-            continue
-        if requirement.marker is None:
-            names.append(requirement.name)
-    return tuple(dict.fromkeys(names))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from gpuws.environments.installed import Installed, installed
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
-from gpuws.plan.decide import missing_jupyter
+from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.drift import Drift, counted, drift
 from gpuws.plan.model import Workspace
 from gpuws.plan.naming import environment_hash

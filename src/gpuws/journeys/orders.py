@@ -9,6 +9,7 @@ from gpuws.environments.choose import choose, tool_channels
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.plan.decide import UpPlan
+from gpuws.plan.lock import of_lock
 from gpuws.plan.model import EnvironmentSpec, HostFacts
 from gpuws.plan.naming import environment_hash
 from gpuws.plan.requests import UpRequest
@@ -19,9 +20,10 @@ def environment_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> Bui
     if request.spec is None:
         raise GpuwsError("bug", "a build was ordered without an environment file")
     wanted = plan.environment
+    spec = of_lock(request.spec, wanted.lock) if wanted.lock else request.spec
     engine = engine_for(facts)
-    order = _order(request, plan, facts, request.spec, engine, wanted.hash, extra=wanted.extra)
-    return replace(order, check=request.reach.entry.check)
+    order = _order(request, plan, facts, spec, engine, wanted.hash, extra=wanted.extra)
+    return replace(order, check=request.reach.entry.check, lock=wanted.lock)
 
 
 def tmux_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrder:

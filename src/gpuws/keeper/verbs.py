@@ -15,6 +15,7 @@ from gpuws.plan.requests import (
     EnvironmentsRequest,
     ExportRequest,
     ForwardRequest,
+    PlatformRequest,
     RemoveEnvironmentsRequest,
     Request,
     RollbackRequest,
@@ -40,6 +41,7 @@ REQUESTS: dict[str, type[Request]] = {
     "env_export": ExportRequest,
     "env_remove": RemoveEnvironmentsRequest,
     "env_rollback": RollbackRequest,
+    "env_platform": PlatformRequest,
 }
 
 KEEPS = frozenset({"up", "attach", "forward", "auto_forward", "env_rollback"})

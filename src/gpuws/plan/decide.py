@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
 from gpuws.plan import naming
+from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.gpus import GpuChoice, choose_gpus
+from gpuws.plan.lock import Lock, locked_hash, of_platform
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
+from gpuws.plan.virtual import platform_of, unmet
 
 _ROOT_FAULTS = {
     "link": "a link, and gpuws does not follow links",
@@ -27,6 +30,7 @@ class EnvironmentPlan:
     extra: tuple[str, ...] = ()  # brought beside the user's list
     build: bool = False
     use_env: str = ""
+    lock: Lock | None = None  # what it is built from
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,8 @@ def _environment(request: UpRequest, facts: HostFacts) -> EnvironmentPlan:
         return EnvironmentPlan(_existing_environment(wanted, facts), "", use_env=wanted)
     if request.spec is None:
         raise no_file(request, facts)
+    if request.locks:
+        return _locked(request, request.spec, facts)
     extra = missing_jupyter(request.spec) if request.jupyter else ()
     entry = request.reach.entry
     digest = naming.environment_hash(
@@ -192,10 +198,28 @@ def _environment(request: UpRequest, facts: HostFacts) -> EnvironmentPlan:
         channels=entry.channels,
         pip_index=entry.pip_index,
     )
-    prefix = f"{facts.root}/envs/{digest}"
-    return EnvironmentPlan(
-        prefix, digest, extra, build=all(each.hash != digest for each in facts.prefixes)
-    )
+    return _planned(facts, digest, extra)
+
+
+def _planned(facts: HostFacts, digest: str, extra: tuple[str, ...]) -> EnvironmentPlan:
+    there = any(each.hash == digest for each in facts.prefixes)
+    return EnvironmentPlan(f"{facts.root}/envs/{digest}", digest, extra, build=not there)
+
+
+def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> EnvironmentPlan:
+    """What the lock names; whatever it has of Jupyter is there, asked for or not."""
+    lock = of_platform(request.locks, platform_of(facts), request.reach.host)
+    lacking = unmet(lock, facts)
+    if lacking:
+        raise GpuwsError(
+            "lock-unmet",
+            f"{lock.source} does not fit {request.reach.host}: {'; '.join(lacking)}",
+            hint=f"`gpuws env lock {request.reach.host}` solves for this host",
+            stage="probe",
+        )
+    extra = tuple(each for each in missing_jupyter(spec) if each in lock.names())
+    plan = _planned(facts, locked_hash(lock, spec.variables), extra)
+    return replace(plan, lock=lock)
 
 
 def no_file(request: UpRequest, facts: HostFacts) -> GpuwsError:
@@ -233,19 +257,12 @@ def _existing_environment(wanted: str, facts: HostFacts) -> str:
     )
 
 
-def missing_jupyter(spec: EnvironmentSpec) -> tuple[str, ...]:
-    """What must come beside the user's list so that JupyterLab and its kernel are there."""
-    declared = {naming.package_name(text) for text in (*spec.conda, *spec.pip)}
-    declared |= {
-        naming.package_name(line) for _, text in spec.pip_files for line in text.splitlines()
-    }
-    return tuple(name for name in ("jupyterlab", "ipykernel") if not (declared & {name}))
-
-
 def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tuple[str, ...]:
     spec = request.spec
     said = spec.notes if spec and not environment.use_env else ()
-    if "jupyterlab" in environment.extra and spec:
+    if environment.lock:
+        said += (f"from {environment.lock.source}: {len(environment.lock.packages)} packages",)
+    elif "jupyterlab" in environment.extra and spec:
         said += (
             f"{spec.source} does not name jupyterlab: it is brought beside your list; "
             "--no-jupyter leaves it out",

@@ -113,28 +113,36 @@ def environment_hash(
     """
     through_pip = bool(spec.kind == "pip" or spec.pip)
     content = {
+        **declaration(spec, extra),
         "format": _HASH_FORMAT,
-        "kind": spec.kind,
         "machine": machine,
-        "channels": [[_public(each) for each in spec.channels], [_public(c) for c in channels]],
-        "conda": sorted({" ".join(each.split()) for each in spec.conda}),
-        "pip": _requirements(spec.pip),
-        "pip_files": {name: _requirements(text.splitlines()) for name, text in spec.pip_files},
-        "pip_index": _public(pip_index or "") if through_pip else "",
+        "channels": [[public(each) for each in spec.channels], [public(c) for c in channels]],
+        "pip_index": public(pip_index or "") if through_pip else "",
         "variables": dict(spec.variables),
-        "python": spec.python,
-        "extra": sorted(set(extra)),
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+def declaration(spec: EnvironmentSpec, extra: tuple[str, ...]) -> dict[str, object]:
+    """What a solver is told, in a form that is the same for the same question."""
+    return {
+        "kind": spec.kind,
+        "conda": sorted({" ".join(each.split()) for each in spec.conda}),
+        "pip": _requirements(spec.pip),
+        "pip_files": {name: _requirements(text.splitlines()) for name, text in spec.pip_files},
+        "python": spec.python,
+        "extra": sorted(set(extra)),
+    }
+
+
 def _requirements(written: Iterable[str]) -> list[str]:
     bare = (_COMMENT.sub("", line).strip() for line in written)
-    return [_public(line) for line in bare if line]
+    return [public(line) for line in bare if line]
 
 
-def _public(url: str) -> str:
+def public(url: str) -> str:
+    """Without credentials."""
     return _CREDENTIALS.sub("", url.strip())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from gpuws.plan.lock import Lock
 from gpuws.plan.model import EnvironmentSpec, HostEntry, NamedForward, Pairs
 
 
@@ -45,6 +46,7 @@ class UpRequest:
     name: str
     name_source: str = ""
     spec: EnvironmentSpec | None = None
+    locks: tuple[Lock, ...] = ()  # of the spec, by platform
     use_env: str | None = None
     dir: str | None = None
     gpus: str | None = None
@@ -167,6 +169,14 @@ class ExportRequest:
 
 
 @dataclass(frozen=True)
+class PlatformRequest:
+    """What a solver must know of the host that is to have this environment."""
+
+    reach: Reach
+    spec: EnvironmentSpec
+
+
+@dataclass(frozen=True)
 class RollbackRequest:
     """A workspace back to an earlier environment; ``word`` names another than the last one."""
 
@@ -192,6 +202,7 @@ Request = (
     | DiffRequest
     | ExportRequest
     | RollbackRequest
+    | PlatformRequest
 )
 
 
@@ -312,6 +323,18 @@ class Exported:
     workspace: str
     how: str
     text: str
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Answer of env_platform. ``name`` is conda's, ``virtual`` its virtual packages; ``python``:
+    the version of the host's own that would be used, "" where conda brings one."""
+
+    name: str
+    virtual: Pairs
+    python: str
+    gpus: int
+    slurm: bool
 
 
 @dataclass(frozen=True)

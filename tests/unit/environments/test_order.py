@@ -12,12 +12,13 @@ import yaml
 
 from gpuws.engines.engine import TMUX
 from gpuws.environments.choose import Choice, tool_channels
-from gpuws.environments.conda.bring import newest, subdir_of
+from gpuws.environments.conda.bring import newest
 from gpuws.environments.order import BuildOrder, build_script, files
 from gpuws.environments.uv.bring import glibc_minor
 from gpuws.environments.uv.bring import newest as newest_wheel
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.virtual import platform_of
 from tests.unit.environments.test_choose import HOST
 
 CONDA = EnvironmentSpec(
@@ -157,7 +158,7 @@ def test_conda_forge_is_the_last_resort_unless_hosts_yaml_lists_channels() -> No
 
 def test_a_platform_without_micromamba_is_refused() -> None:
     with pytest.raises(GpuwsError) as caught:
-        subdir_of(replace(HOST, machine="riscv64"))
+        platform_of(replace(HOST, machine="riscv64"))
     assert caught.value.code == "unsupported-platform"
 
 

@@ -22,16 +22,11 @@ from gpuws.environments.fetching import (
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
-from gpuws.plan.model import HostFacts, Tool
+from gpuws.plan.model import Tool
 from gpuws.plan.ports import Host, Progress
+from gpuws.plan.virtual import platform_of
 
 ALIAS = "https://conda.anaconda.org"
-_SUBDIRS = {
-    ("Linux", "x86_64"): "linux-64",
-    ("Linux", "aarch64"): "linux-aarch64",
-    ("Linux", "arm64"): "linux-aarch64",
-    ("Linux", "ppc64le"): "linux-ppc64le",
-}
 _FILE = re.compile(r"micromamba-(\d[\d.]*)-([0-9A-Za-z_]*?)(\d*)\.tar\.bz2")
 
 
@@ -40,7 +35,7 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
 
     Raises wrong-hash, unsupported-platform, or channel-unreachable with what was tried.
     """
-    subdir = subdir_of(order.facts)
+    subdir = platform_of(order.facts)
     names = tool_channels(order.channels, order.spec.channels)
     program = script(
         "gpuws.environments.conda",
@@ -65,19 +60,6 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
         )
     progress.note(f"micromamba {tool.version} was brought to {tool.path}")
     return tool
-
-
-def subdir_of(facts: HostFacts) -> str:
-    """conda's name of the platform."""
-    found = _SUBDIRS.get((facts.system, facts.machine))
-    if found:
-        return found
-    raise GpuwsError(
-        "unsupported-platform",
-        f"there is no micromamba for {facts.system} on {facts.machine}",
-        hint="install a conda tool on the host, or use a requirements.txt",
-        stage="environment",
-    )
 
 
 # --- through the laptop --------------------------------------------------------------------

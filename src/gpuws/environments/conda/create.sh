@@ -2,7 +2,7 @@
 # shellcheck disable=SC2154 # set by build.sh
 # conda, mamba and micromamba. The conda part only: pip and the variables are done by build.sh.
 
-# at_least_26_7 VERSION: from there on conda takes "nodefaults" for a channel's name.
+# at_least_26_7 VERSION: what conda does there was measured; it takes "nodefaults" for a channel.
 at_least_26_7() {
   c_major=${1%%.*} c_rest=${1#*.}
   c_minor=${c_rest%%.*}
@@ -42,9 +42,11 @@ conda_caches() {
 
 # conda_run FILE: create the prefix; what the tool said is kept in scratch/said as well.
 conda_run() {
-  if [ "$order_tool" = conda ]; then
+  if [ "$order_tool" = conda ] && [ "${1##*.}" = txt ]; then
+    set -- "$order_path" create -p "$prefix" --file "$1" -y
+  elif [ "$order_tool" = conda ]; then
     set -- "$order_path" env create -p "$prefix" -f "$1" -y
-  elif rc_there; then
+  elif [ "${1##*.}" = txt ] || rc_there; then
     set -- "$order_path" create -y -p "$prefix" -f "$1"
   else
     set -- "$order_path" create --no-rc -y -p "$prefix" -f "$1"
@@ -126,13 +128,35 @@ conda_create() {
     done
   fi
   step "$order_tool $tool_version makes the environment"
+  if [ "$order_locked" = 1 ]; then
+    conda_from_lock
+  else
+    conda_from_file
+  fi
+  forget_registration
+  [ -s "$prefix/conda-meta/history" ] || fail environment-failed 0
+  if [ "$order_locked" = 1 ]; then
+    pip_locked
+  else
+    pip_install "$build/requirements.txt"
+  fi
+}
+
+conda_from_file() {
   conda_run "$build/environment.yml" ||
     conda_again_privately "$build/environment.yml" ||
     conda_again_without_jupyter ||
     fail environment-failed "$(cat "$build/scratch/status")"
-  forget_registration
-  [ -s "$prefix/conda-meta/history" ] || fail environment-failed 0
-  pip_install "$build/requirements.txt"
+}
+
+# conda_from_lock: nothing is solved; the tool downloads, checks and links what the list names.
+conda_from_lock() {
+  c_list=$build/explicit.txt
+  if [ "$order_tool" = conda ] && ! at_least_26_7 "$tool_version"; then
+    c_list=$build/explicit-md5.txt # every conda reads it; sha256 was seen to work in 26.7
+  fi
+  conda_run "$c_list" || conda_again_privately "$c_list" ||
+    fail environment-failed "$(cat "$build/scratch/status")"
 }
 
 # micromamba notes each prefix in HOME and has no switch for that; where the list was not there

@@ -88,25 +88,46 @@ uv_create() {
   "$order_path" venv --no-project --python "$order_python" "$prefix" ||
     fail environment-failed $?
   step 'uv installs the packages'
-  "$order_path" pip install --python "$prefix/bin/python" -r "$build/requirements.txt" pip ||
-    fail pip-failed $?
+  if [ "$order_locked" = 0 ]; then
+    uv_install -r "$build/requirements.txt" pip
+    return 0
+  fi
+  [ ! -s "$build/locked.txt" ] || uv_install --no-deps --require-hashes -r "$build/locked.txt"
+  [ ! -s "$build/locked-vcs.txt" ] || uv_install --no-deps -r "$build/locked-vcs.txt"
+}
+
+uv_install() {
+  "$order_path" pip install --python "$prefix/bin/python" "$@" || fail pip-failed $?
 }
 
 venv_create() {
   tool_version=$("$order_python" -c 'import platform; print(platform.python_version())')
   step "venv of $order_python makes the environment"
   "$order_python" -m venv "$prefix" || fail environment-failed $?
-  pip_install "$build/requirements.txt"
+  if [ "$order_locked" = 1 ]; then
+    pip_locked
+  else
+    pip_install "$build/requirements.txt"
+  fi
 }
 
-# pip_install FILE: pip of the prefix, run by ourselves: its lines are live, its failure is one.
+# pip_locked: what the lock adds to conda's part, by hash; pip has nothing to decide.
+pip_locked() {
+  pip_install "$build/locked.txt" --no-deps --require-hashes
+  pip_install "$build/locked-vcs.txt" --no-deps
+}
+
+# pip_install FILE [OPTION...]: pip of the prefix, run by ourselves: its lines are live, its failure
+# is one.
 pip_install() {
   [ -s "$1" ] || return 0
+  pip_list=$1
+  shift
   pip_caches
   if [ -n "$order_pip_index" ]; then
     PIP_INDEX_URL=$order_pip_index
     export PIP_INDEX_URL
   fi
   step 'pip installs the packages of the pip section'
-  "$prefix/bin/python" -m pip install -r "$1" --no-input || fail pip-failed $?
+  "$prefix/bin/python" -m pip install "$@" -r "$pip_list" --no-input || fail pip-failed $?
 }

@@ -1,0 +1,243 @@
+"""`gpuws env lock`, `env update`: solved on this laptop for the host, written beside the file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpuws import asking, places, view
+from gpuws.config.lock_file import load_locks, lock_path, lock_text
+from gpuws.errors import GpuwsError
+from gpuws.keeper.codec import decode
+from gpuws.options import Options
+from gpuws.plan.declared import missing_jupyter
+from gpuws.plan.lock import Lock, LockedPackage, merged
+from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.requests import Platform, PlatformRequest, UpRequest
+from gpuws.plan.virtual import with_override
+
+if TYPE_CHECKING:
+    from gpuws.report import Plain
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What the person says of the machine that will run it, instead of what the host says."""
+
+    cuda: str | None = None  # "12.4", or "none"
+    glibc: str | None = None
+
+    def of(self, platform: Platform) -> Platform:
+        virtual = platform.virtual
+        for name, version in (("__cuda", self.cuda), ("__glibc", self.glibc)):
+            virtual = with_override(virtual, name, version) if version else virtual
+        return replace(platform, virtual=virtual)
+
+
+def check_version(option: str, said: str | None) -> None:
+    """Raises usage for what is no version, before anything goes over the wire."""
+    if said is not None and said != "none" and not re.fullmatch(r"\d+(\.\d+){0,2}", said):
+        raise GpuwsError("usage", f"{option} {said} is no version", hint=f"as in {option} 12.4")
+
+
+@dataclass
+class Written:
+    """A lock file as it was before, so that it can be so again."""
+
+    path: Path
+    before: bytes | None
+    now: Lock
+    old: Lock | None
+
+    def undo(self) -> None:
+        if self.before is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            _replace(self.path, self.before)
+
+
+def run(
+    host: str,
+    file: str | None,
+    options: Options,
+    person: Plain,
+    *,
+    assumed: Assumed,
+    jupyter: bool,
+) -> dict[str, Any]:
+    """What is locked already stays where it still fits the file.
+
+    Raises environment-file-missing, no-solver, unsatisfiable, channel-unreachable, lock-invalid,
+    and what reaching a host raises.
+    """
+    request = _request(host, file, options, person, jupyter=jupyter)
+    return told(lock(request, person, assumed=assumed))
+
+
+def update(
+    host: str, packages: Sequence[str], file: str | None, options: Options, person: Plain
+) -> dict[str, Any]:
+    """The newest that the file allows, of these packages or of all, and the environment of it.
+
+    A build that fails leaves the lock as it was. Raises lock-missing.
+    """
+    request = _request(host, file, options, person, jupyter=True)
+    path = _path(request)
+    if not os.path.lexists(path):
+        raise GpuwsError(
+            "lock-missing",
+            f"there is no {path.name} whose versions could be renewed",
+            hint=f"`gpuws env lock {host}` writes it; without a lock each build takes the newest",
+            stage="environment",
+        )
+    written = lock(request, person, renew=tuple(packages) or ("*",))
+    try:
+        again = asking.up_request(host, options, person, file=file, **_PLAIN)
+        ready = view.open_workspace("up", again, person, detach=True, browser=False)
+    except GpuwsError as error:
+        written.undo()
+        error.message += f"; {path.name} is as it was"
+        raise
+    return {**told(written), **ready}
+
+
+_PLAIN: dict[str, Any] = {"name": None, "use_env": None}
+
+
+def _request(
+    host: str, file: str | None, options: Options, person: Plain, *, jupyter: bool
+) -> UpRequest:
+    return asking.up_request(
+        host,
+        options,
+        person,
+        file=file,
+        locks="ignore",
+        jupyter=jupyter,
+        confirm_foreign=asking.foreign_asked(person),
+        **_PLAIN,
+    )
+
+
+def lock(
+    request: UpRequest,
+    person: Plain,
+    *,
+    assumed: Assumed | None = None,
+    renew: tuple[str, ...] = (),
+) -> Written:
+    """Solve for the host of the request and write. ``renew``: names, or * for all."""
+    spec = _spec(request)
+    path = _path(request)
+    from gpuws.solving.solve import Wanted, solve, without
+
+    old = load_locks(path) if os.path.lexists(path) else ()
+    platform = _platform(request, spec, person, assumed)
+    before = next((each for each in old if each.platform == platform.name), None)
+    entry = request.reach.entry
+    kept = before.packages if before else ()
+    person.stage("solve", f"{spec.source} for {platform.name}")
+    found = solve(
+        Wanted(
+            spec=spec,
+            extra=missing_jupyter(spec) if request.jupyter else (),
+            channels=entry.channels,
+            platform=platform,
+            cache=places.private(places.cache()),
+            index=entry.pip_index,
+            keep=without(kept, () if "*" in renew else renew) if renew else kept,
+        ),
+        str(path),
+    )
+    return _write(path, old, found, before, spec)
+
+
+def _spec(request: UpRequest) -> EnvironmentSpec:
+    if request.spec is None:
+        raise GpuwsError(
+            "environment-file-missing",
+            f"no environment.yml, requirements.txt or pyproject.toml in {Path.cwd()} to lock",
+            hint="name one with -f FILE",
+            stage="environment",
+        )
+    return request.spec
+
+
+def _path(request: UpRequest) -> Path:
+    return lock_path(Path(_spec(request).source).absolute())
+
+
+def _platform(
+    request: UpRequest, spec: EnvironmentSpec, person: Plain, assumed: Assumed | None
+) -> Platform:
+    asked = view.one_shot("env_platform", PlatformRequest(request.reach, spec), person)
+    found = decode(Platform, asked)
+    told_cuda = dict(request.reach.entry.env).get("CONDA_OVERRIDE_CUDA")
+    wanted = assumed or Assumed()
+    wanted = replace(wanted, cuda=wanted.cuda or told_cuda)
+    if not found.gpus and not wanted.cuda:
+        where = "this login node" if found.slurm else request.reach.host
+        person.note(
+            f"{where} shows no GPU, so CPU builds are locked; --cuda 12.4 says what the driver "
+            "of the machine that runs it can do"
+        )
+    return wanted.of(found)
+
+
+def _write(
+    path: Path, old: tuple[Lock, ...], found: Lock, before: Lock | None, spec: EnvironmentSpec
+) -> Written:
+    data = path.read_bytes() if path.exists() else None
+    source = os.path.relpath(Path(spec.source).absolute(), path.parent)
+    text = lock_text(merged(old, found), (source,))
+    _replace(path, text.encode())
+    return Written(path, data, found, before)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """In one step, through a link to where it leads."""
+    target = path.resolve()
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise GpuwsError(
+            "lock-invalid",
+            f"{path} cannot be written: {error.strerror or error}",
+            hint=f"ls -ld {path.parent}",
+            stage="environment",
+        ) from error
+
+
+def told(written: Written) -> dict[str, Any]:
+    """The answer of `env lock`: what is locked, and what that changes."""
+    now, old = _by_name(written.now), _by_name(written.old)
+    return {
+        "file": str(written.path),
+        "platform": written.now.platform,
+        "conda": len(written.now.of("conda")),
+        "pip": len(written.now.of("pip")),
+        "download_bytes": written.now.download_bytes,
+        "first": written.old is None,
+        "added": [_words(now[key]) for key in now if key not in old],
+        "removed": [_words(old[key]) for key in old if key not in now],
+        "changed": [
+            [_words(old[key]), _words(now[key])]
+            for key in now
+            if key in old and _words(old[key]) != _words(now[key])
+        ],
+    }
+
+
+def _by_name(lock: Lock | None) -> dict[tuple[str, str], LockedPackage]:
+    return {(each.manager, each.name): each for each in (lock.packages if lock else ())}
+
+
+def _words(package: LockedPackage) -> str:
+    return " ".join(filter(None, (package.name, package.version, package.build)))

@@ -1,0 +1,80 @@
+"""What a declaration comes to: the specs and requirements that a tool is given. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from gpuws.plan.model import EnvironmentSpec, Pairs
+from gpuws.plan.naming import package_name
+
+_INCLUDE = re.compile(r"(\s*(?:-r|--requirement|-c|--constraint)(?:\s+|=))(\S.*?)(\s+#.*)?\s*")
+
+
+def conda_specs(spec: EnvironmentSpec, extra: tuple[str, ...]) -> tuple[str, ...]:
+    """The conda part, without ``extra`` (what gpuws brings), with the python and pip that the rest
+    needs."""
+    specs = list(spec.conda)
+    names = {package_name(each) for each in specs}
+    if spec.kind == "pip" and "python" not in names:
+        specs.append(f"python {spec.python}" if spec.python else "python")
+    through_pip = spec.pip or extra
+    if through_pip and "pip" not in names:
+        specs.append("pip")
+    return tuple(specs)
+
+
+def requirement_lines(
+    spec: EnvironmentSpec, extra: tuple[str, ...]
+) -> tuple[tuple[str, ...], Pairs]:
+    """The lines of a requirements.txt, and the files they refer to under names of ours.
+
+    A name such as ``../base.txt`` would leave its folder, so each becomes include-N.txt.
+    """
+    names = {
+        name: f"include-{number}.txt" for number, (name, _) in enumerate(spec.pip_files, start=1)
+    }
+    lines = tuple(_renamed(line, names) for line in spec.pip)
+    if spec.kind == "pip":
+        lines = (*lines, *extra)
+    included = tuple(
+        (names[name], "".join(_renamed(line, names) + "\n" for line in text.splitlines()))
+        for name, text in spec.pip_files
+    )
+    return lines, included
+
+
+def _renamed(line: str, names: dict[str, str]) -> str:
+    found = _INCLUDE.fullmatch(line)
+    if not found or found[2] not in names:
+        return line
+    return found[1] + names[found[2]]
+
+
+def pip_names(spec: EnvironmentSpec, extra: tuple[str, ...]) -> tuple[str, ...]:
+    """Distributions that must be there when pip has ended; those with a marker may be absent."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    lines = [*spec.pip]
+    used = {
+        found[2] for line in lines if (found := _INCLUDE.fullmatch(line)) and "-c" not in found[1]
+    }
+    for name, text in spec.pip_files:
+        lines += text.splitlines() if name in used else []
+    if spec.kind == "pip":
+        lines += extra
+    names = []
+    for line in lines:
+        try:
+            requirement = Requirement(line.split(" #")[0].split(" --")[0].strip())
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None:
+            names.append(requirement.name)
+    return tuple(dict.fromkeys(names))
+
+
+def missing_jupyter(spec: EnvironmentSpec) -> tuple[str, ...]:
+    """What must come beside the user's list so that JupyterLab and its kernel are there."""
+    declared = {package_name(text) for text in (*spec.conda, *spec.pip)}
+    declared |= {package_name(line) for _, text in spec.pip_files for line in text.splitlines()}
+    return tuple(name for name in ("jupyterlab", "ipykernel") if not (declared & {name}))

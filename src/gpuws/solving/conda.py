@@ -1,0 +1,174 @@
+"""Specs and channels → locked conda packages, by py-rattler (the extra ``gpuws[lock]``)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gpuws.errors import GpuwsError
+from gpuws.plan.lock import LockedPackage
+from gpuws.plan.model import Pairs
+from gpuws.plan.naming import public
+
+_ALIAS = "https://conda.anaconda.org"
+_DEFAULTS = tuple(f"https://repo.anaconda.com/pkgs/{each}" for each in ("main", "r"))
+
+
+@dataclass(frozen=True)
+class Solved:
+    packages: tuple[LockedPackage, ...]
+    download_bytes: int
+
+
+def solve(
+    specs: Sequence[str],
+    channels: Sequence[str],
+    platform: str,
+    virtual: Pairs,
+    *,
+    keep: Sequence[LockedPackage] = (),
+    cache: Path,
+) -> Solved:
+    """The newest packages that fit, channels in strict order of priority. ``keep``: those that stay
+    where they still fit. ``cache``: a folder for the channels' indexes.
+
+    Raises no-solver without the extra, unsatisfiable with the solver's words in ``detail``,
+    channel-unreachable, environment-file-invalid.
+    """
+    rattler = _rattler()
+    urls = channel_urls(channels)
+    try:
+        records = asyncio.run(
+            rattler.solve(
+                _sources(urls, specs),
+                [_spec(rattler, text) for text in specs],
+                gateway=rattler.Gateway(cache_dir=cache),
+                platforms=[platform, "noarch"],
+                virtual_packages=[_virtual(rattler, *pair) for pair in virtual],
+                locked_packages=[_record(rattler, each, platform) for each in keep],
+            )
+        )
+    except rattler.exceptions.SolverError as error:
+        raise _unsatisfiable(str(error)) from None
+    except rattler.exceptions.GatewayError as error:
+        raise _unreachable(str(error)) from None
+    packages = sorted(map(_locked, records), key=lambda each: each.name)
+    return Solved(tuple(packages), sum(each.size or 0 for each in records))
+
+
+def _rattler() -> Any:  # noqa: ANN401 - the extra's module
+    try:
+        import rattler
+        import rattler.exceptions
+    except ImportError:
+        raise GpuwsError(
+            "no-solver",
+            "locking solves on this laptop, which needs py-rattler",
+            hint="pip install 'gpuws[lock]'",
+        ) from None
+    return rattler
+
+
+def channel_urls(channels: Sequence[str]) -> tuple[str, ...]:
+    """Addresses in order. No channel at all is conda-forge, as where gpuws brings micromamba."""
+    named = [each for each in channels if each != "nodefaults"] or ["conda-forge"]
+    urls: list[str] = []
+    for each in named:
+        urls += _DEFAULTS if each == "defaults" else [_url(each)]
+    return tuple(dict.fromkeys(urls))
+
+
+def _url(channel: str) -> str:
+    if "://" in channel:
+        return channel.rstrip("/")
+    return Path(channel).as_uri() if channel.startswith("/") else f"{_ALIAS}/{channel}"
+
+
+def _sources(urls: tuple[str, ...], specs: Sequence[str]) -> list[str]:
+    """With the channels that single specs name (``nvidia::cuda-nvcc``)."""
+    named = (text.rpartition("::")[0] for text in specs if "::" in text)
+    return list(dict.fromkeys([*urls, *map(_url, named)]))
+
+
+def _spec(rattler: Any, text: str) -> Any:  # noqa: ANN401
+    channel, colons, rest = text.rpartition("::")
+    try:
+        spec = rattler.MatchSpec(rest, strict=False)
+        return rattler.MatchSpec(f"{_url(channel)}::{spec}", strict=False) if colons else spec
+    except rattler.exceptions.InvalidMatchSpecError as error:
+        raise GpuwsError(
+            "environment-file-invalid",
+            f"the solver cannot read the package spec {text}: {error}",
+            hint="`up` gives it to the host's own tool, which may",
+            stage="environment",
+        ) from None
+
+
+def _virtual(rattler: Any, name: str, version: str) -> Any:  # noqa: ANN401
+    number, build = ("1", version) if name == "__archspec" else (version, "0")
+    return rattler.GenericVirtualPackage(
+        rattler.PackageName(name), rattler.Version(number), rattler.BuildString(build)
+    )
+
+
+def _record(rattler: Any, package: LockedPackage, platform: str) -> Any:  # noqa: ANN401
+    """A locked package as the solver prefers it: name, version and build are what it compares."""
+    noarch = f"/noarch/{package.file}" in package.url
+    record = rattler.PackageRecord(
+        name=package.name,
+        version=package.version,
+        build=rattler.BuildString(package.build),
+        build_number=_build_number(package.build),
+        subdir="noarch" if noarch else platform,
+        depends=[f"{name} {said}".strip() for name, said in package.depends],
+    )
+    channel = package.url.rsplit("/", 2)[0]
+    return rattler.RepoDataRecord(record, package.file, package.url, channel)
+
+
+def _build_number(build: str) -> int:
+    digits = build.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _locked(record: Any) -> LockedPackage:  # noqa: ANN401
+    depends = (text.partition(" ") for text in record.depends)
+    return LockedPackage(
+        manager="conda",
+        name=record.name.normalized,
+        version=str(record.version),
+        url=public(record.url),
+        sha256=record.sha256.hex() if record.sha256 else "",
+        md5=record.md5.hex() if record.md5 else "",
+        build=str(record.build),
+        depends=tuple(sorted({name: said for name, _, said in depends}.items())),
+    )
+
+
+# --- failures ----------------------------------------------------------------------------------
+
+
+def _unsatisfiable(said: str) -> GpuwsError:
+    words = (said.partition("because of: ")[2] or said).strip()
+    return GpuwsError(
+        "unsatisfiable",
+        "the file's packages cannot be had together on that host",
+        hint="loosen the pins that the text above names, or add the channel that has the package",
+        stage="environment",
+        detail=words,
+    )
+
+
+def _unreachable(said: str) -> GpuwsError:
+    return GpuwsError(
+        "channel-unreachable",
+        "a channel cannot be read from this laptop",
+        hint="is it spelled right? `mirror:` in hosts.yaml names another place; the proxy "
+        "variables of this laptop are honoured",
+        stage="environment",
+        detail=public(said),
+        retryable=True,
+    )

@@ -1,0 +1,128 @@
+"""A declaration and a platform → a lock: conda's part first, then what pip adds to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpuws.errors import GpuwsError
+from gpuws.plan.declared import conda_specs, requirement_lines
+from gpuws.plan.lock import Lock, LockedPackage, declared_hash
+from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.requests import Platform
+from gpuws.solving import conda, pip
+from gpuws.solving.conda import Solved
+
+_NOTHING = Solved((), 0)
+_JUPYTER_MISSING = re.compile(r"No candidates were found for (?:jupyterlab|ipykernel)\b")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``extra``: what gpuws brings beside the list. ``channels``: of hosts.yaml, instead of the
+    file's. ``keep``: packages that stay where they still fit. ``cache``: a folder on the laptop."""
+
+    spec: EnvironmentSpec
+    extra: tuple[str, ...]
+    channels: tuple[str, ...]
+    platform: Platform
+    cache: Path
+    index: str | None = None
+    keep: tuple[LockedPackage, ...] = ()
+
+
+def solve(wanted: Wanted, source: str) -> Lock:
+    """Raises what solving.conda and solving.pip raise."""
+    by_conda = _NOTHING if wanted.platform.python else _conda(wanted)
+    by_pip = _pip(wanted, by_conda.packages)
+    return Lock(
+        source=source,
+        platform=wanted.platform.name,
+        packages=(*by_conda.packages, *by_pip.packages),
+        declared=declared_hash(wanted.spec, wanted.extra, wanted.channels),
+        virtual=wanted.platform.virtual,
+        python=".".join(wanted.platform.python.split(".")[:2]),
+        channels=_channels(wanted) if by_conda.packages else (),
+        download_bytes=by_conda.download_bytes + by_pip.download_bytes,
+    )
+
+
+def _channels(wanted: Wanted) -> tuple[str, ...]:
+    return conda.channel_urls(wanted.channels or wanted.spec.channels)
+
+
+def _conda(wanted: Wanted) -> Solved:
+    """JupyterLab is ours to bring: where the channels do not have it, pip does."""
+    specs = conda_specs(wanted.spec, wanted.extra)
+    if wanted.spec.kind != "conda" or not wanted.extra:
+        return _asked(wanted, specs)
+    try:
+        return _asked(wanted, (*specs, *wanted.extra))
+    except GpuwsError as error:
+        if error.code != "unsatisfiable" or not _JUPYTER_MISSING.search(error.detail):
+            raise
+    return _asked(wanted, specs)
+
+
+def _asked(wanted: Wanted, specs: tuple[str, ...]) -> Solved:
+    keep = tuple(each for each in wanted.keep if each.manager == "conda")
+    platform = wanted.platform
+    return conda.solve(
+        specs,
+        wanted.channels or wanted.spec.channels,
+        platform.name,
+        platform.virtual,
+        keep=keep,
+        cache=wanted.cache / "repodata",
+    )
+
+
+def _pip(wanted: Wanted, by_conda: tuple[LockedPackage, ...]) -> Solved:
+    lines, files = _requirements(wanted, by_conda)
+    if not lines:
+        return _NOTHING
+    python = wanted.platform.python or _python(wanted, by_conda)
+    return pip.solve(
+        pip.Question(
+            lines=lines,
+            files=files,
+            platform=wanted.platform.name,
+            python=python,
+            glibc=dict(wanted.platform.virtual).get("__glibc", ""),
+            conda=by_conda,
+            keep=tuple(each for each in wanted.keep if each.manager == "pip"),
+            index=wanted.index,
+        )
+    )
+
+
+def _requirements(
+    wanted: Wanted, by_conda: tuple[LockedPackage, ...]
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    lines, files = requirement_lines(wanted.spec, wanted.extra)
+    if wanted.platform.python:
+        return (*lines, "pip"), files  # %pip in notebooks
+    there = {each.name for each in by_conda}
+    if wanted.spec.kind == "conda":
+        lines += tuple(each for each in wanted.extra if each not in there)
+    return lines, files
+
+
+def _python(wanted: Wanted, by_conda: tuple[LockedPackage, ...]) -> str:
+    found = [each.version for each in by_conda if each.name == "python"]
+    if found:
+        return found[0]
+    raise GpuwsError(
+        "environment-file-invalid",
+        f"{wanted.spec.source}: there is a pip section, and no python among the packages",
+        hint="add python to dependencies:",
+        stage="environment",
+    )
+
+
+def without(
+    packages: tuple[LockedPackage, ...], names: tuple[str, ...]
+) -> tuple[LockedPackage, ...]:
+    """Those that are kept when these are to be renewed; none where none is named."""
+    return tuple(each for each in packages if each.name not in names) if names else ()
