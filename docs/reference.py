@@ -19,8 +19,10 @@ VERBS = (
         "env diff",
         "env export",
         "env gc",
+        "env lock",
         "env remove",
         "env rollback",
+        "env update",
         "demo",
     ),
 )

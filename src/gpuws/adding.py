@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpuws import asking, view
+from gpuws import asking, locking, view
 from gpuws.config.adding import add_packages
 from gpuws.config.environment import find_environment
+from gpuws.config.lock_file import lock_path
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
 
@@ -31,20 +33,26 @@ def run(
     Raises environment-file-missing, environment-file-invalid, and what `up` raises.
     """
     edited = add_packages(_file(host, file, options, person), packages, pip=pip)
+    locked = None
     try:
+        named = str(edited.path) if file else None
+        if os.path.lexists(lock_path(edited.path)):
+            locked = locking.renewed(host, named, options, person)
         request = asking.up_request(
             host,
             options,
             person,
-            file=str(edited.path) if file else None,
+            file=named,
             name=None,
             use_env=None,
-            confirm_foreign=lambda _: True,
+            confirm_foreign=asking.foreign_asked(person),
         )
         ready = view.open_workspace("up", request, person, detach=True, browser=False)
     except GpuwsError as error:
         if error.exit in (Exit.ENVIRONMENT, Exit.INPUT):
             edited.undo()
+            if locked:
+                locked.undo()
             error.message += f"; {edited.path.name} is as it was"
         raise
     return {"file": str(edited.path), "added": list(edited.added), **ready}

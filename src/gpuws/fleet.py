@@ -10,8 +10,8 @@ from typing import Any
 
 from gpuws import asking
 from gpuws.errors import GpuwsError
-from gpuws.keeper.codec import decode
 from gpuws.options import Options
+from gpuws.plan.codec import decode
 from gpuws.plan.forwards import words as forward_words
 from gpuws.plan.healing import words
 from gpuws.plan.open_ports import OpenPort, offer

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from gpuws import asking, places, view
 from gpuws.config.lock_file import load_locks, lock_path, lock_text
 from gpuws.errors import GpuwsError
-from gpuws.keeper.codec import decode
 from gpuws.options import Options
+from gpuws.plan.codec import decode
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.lock import Lock, LockedPackage, merged
 from gpuws.plan.model import EnvironmentSpec
@@ -78,6 +78,11 @@ def run(
     return told(lock(request, person, assumed=assumed))
 
 
+def renewed(host: str, file: str | None, options: Options, person: Plain) -> Written:
+    """The lock of a file that was just changed; what it had stays where it still fits."""
+    return lock(_request(host, file, options, person), person)
+
+
 def update(
     host: str, packages: Sequence[str], file: str | None, options: Options, person: Plain
 ) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def update(
 
     A build that fails leaves the lock as it was. Raises lock-missing.
     """
-    request = _request(host, file, options, person, jupyter=True)
+    request = _request(host, file, options, person)
     path = _path(request)
     if not os.path.lexists(path):
         raise GpuwsError(
@@ -96,7 +101,7 @@ def update(
         )
     written = lock(request, person, renew=tuple(packages) or ("*",))
     try:
-        again = asking.up_request(host, options, person, file=file, **_PLAIN)
+        again = _request(host, file, options, person, locks="require")
         ready = view.open_workspace("up", again, person, detach=True, browser=False)
     except GpuwsError as error:
         written.undo()
@@ -105,21 +110,25 @@ def update(
     return {**told(written), **ready}
 
 
-_PLAIN: dict[str, Any] = {"name": None, "use_env": None}
-
-
 def _request(
-    host: str, file: str | None, options: Options, person: Plain, *, jupyter: bool
+    host: str,
+    file: str | None,
+    options: Options,
+    person: Plain,
+    *,
+    jupyter: bool = True,
+    locks: str = "ignore",
 ) -> UpRequest:
     return asking.up_request(
         host,
         options,
         person,
         file=file,
-        locks="ignore",
-        jupyter=jupyter,
+        name=None,
+        use_env=None,
         confirm_foreign=asking.foreign_asked(person),
-        **_PLAIN,
+        locks=locks,
+        jupyter=jupyter,
     )
 
 
@@ -133,27 +142,34 @@ def lock(
     """Solve for the host of the request and write. ``renew``: names, or * for all."""
     spec = _spec(request)
     path = _path(request)
-    from gpuws.solving.solve import Wanted, solve, without
+    from gpuws.solving.apart import solved
+    from gpuws.solving.wanted import Wanted
 
     old = load_locks(path) if os.path.lexists(path) else ()
     platform = _platform(request, spec, person, assumed)
     before = next((each for each in old if each.platform == platform.name), None)
     entry = request.reach.entry
-    kept = before.packages if before else ()
     person.stage("solve", f"{spec.source} for {platform.name}")
-    found = solve(
+    found = solved(
         Wanted(
+            source=str(path),
             spec=spec,
             extra=missing_jupyter(spec) if request.jupyter else (),
             channels=entry.channels,
             platform=platform,
-            cache=places.private(places.cache()),
+            cache=str(places.private(places.cache())),
             index=entry.pip_index,
-            keep=without(kept, () if "*" in renew else renew) if renew else kept,
-        ),
-        str(path),
+            keep=_kept(before, renew),
+        )
     )
     return _write(path, old, found, before, spec)
+
+
+def _kept(before: Lock | None, renew: tuple[str, ...]) -> tuple[LockedPackage, ...]:
+    """Packages that stay where they still fit."""
+    if before is None or "*" in renew:
+        return ()
+    return tuple(each for each in before.packages if each.name not in renew)
 
 
 def _spec(request: UpRequest) -> EnvironmentSpec:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpuws.host.sanitise import sanitise
-from gpuws.keeper.codec import decode
+from gpuws.plan.codec import decode
 from gpuws.plan.healing import words
 from gpuws.plan.open_ports import OpenPort, offer
 from gpuws.report import STAGES, Plain, encodable, facts_of, forwards_of

@@ -175,7 +175,7 @@ def forward_lines(listed: list[dict[str, Any]]) -> list[str]:
 
 def auto_lines(result: dict[str, Any]) -> list[str]:
     """Of `forward --auto`: what was opened, and what to type for the rest."""
-    from gpuws.keeper.codec import decode
+    from gpuws.plan.codec import decode
     from gpuws.plan.open_ports import OpenPort, offer
 
     place = result["workspace"]
@@ -248,7 +248,7 @@ _FILE = {
 
 def diff_lines(result: dict[str, Any]) -> list[str]:
     """Of `env diff`."""
-    from gpuws.keeper.codec import decode
+    from gpuws.plan.codec import decode
     from gpuws.plan.drift import Package
 
     def words(package: dict[str, Any]) -> str:

@@ -30,13 +30,22 @@ def pip_settings() -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-def wheel(folder: Path, name: str, version: str, files: dict[str, bytes] | None = None) -> Path:
-    """A pure wheel with one module; ``files`` instead of the module."""
+_HEAD = "Metadata-Version: 2.1\n"
+
+
+def wheel(
+    folder: Path,
+    name: str,
+    version: str,
+    files: dict[str, bytes] | None = None,
+    metadata: str = "",
+) -> Path:
+    """A pure wheel with one module; ``files`` instead of the module, ``metadata``: more lines."""
     folder.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
     content = files or {f"{name}/__init__.py": f'__version__ = "{version}"\n'.encode()}
     content |= {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": f"{_HEAD}Name: {name}\nVersion: {version}\n{metadata}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     rows = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in content.items()]

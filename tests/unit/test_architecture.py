@@ -21,7 +21,8 @@ TOP = Path(__file__).parents[2]
 PURE = ("plan", "services")
 PURE_MAY_IMPORT = {
     *("__future__", "dataclasses", "enum", "typing", "collections", "functools", "itertools"),
-    *("re", "json", "shlex", "hashlib", "math", "pathlib", "gpuws"),
+    *("re", "json", "shlex", "hashlib", "math", "types", "pathlib", "gpuws"),
+    "packaging",  # versions and tags: it only thinks, too
 }
 FROM_PATHLIB = {"PurePosixPath"}
 ACTS = {"open", "print", "input", "eval", "exec", "__import__", "now", "today", "time", "random"}

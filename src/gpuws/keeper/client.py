@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from gpuws.errors import EXIT_OF, GpuwsError
 from gpuws.keeper import wire as wires
-from gpuws.keeper.codec import encode
 from gpuws.keeper.wire import Wire
+from gpuws.plan.codec import encode
 from gpuws.plan.ports import Ask, Progress
 from gpuws.plan.requests import Reach, Request
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from gpuws.journeys.world import World
-from gpuws.keeper.codec import decode, encode
+from gpuws.plan.codec import decode, encode
 from gpuws.plan.requests import (
     AutoForwardRequest,
     DiffRequest,

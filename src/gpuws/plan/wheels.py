@@ -28,12 +28,12 @@ def tags_of(platform: str, python: str, glibc: str) -> tuple[Tag, ...]:
 
 
 def _platforms(machine: str, glibc: str) -> Iterable[str]:
+    yield f"linux_{machine}"
     found = re.match(r"2\.(\d+)", glibc)
     for minor in range(int(found[1]) if found else 17, _OLDEST_GLIBC - 1, -1):
         yield f"manylinux_2_{minor}_{machine}"
         if minor in _LEGACY:
             yield f"{_LEGACY[minor]}_{machine}"
-    yield f"linux_{machine}"
 
 
 def best(files: Iterable[str], tags: tuple[Tag, ...]) -> str | None:

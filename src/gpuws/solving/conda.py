@@ -39,18 +39,23 @@ def solve(
     channel-unreachable, environment-file-invalid.
     """
     rattler = _rattler()
-    urls = channel_urls(channels)
-    try:
-        records = asyncio.run(
-            rattler.solve(
-                _sources(urls, specs),
-                [_spec(rattler, text) for text in specs],
-                gateway=rattler.Gateway(cache_dir=cache),
-                platforms=[platform, "noarch"],
-                virtual_packages=[_virtual(rattler, *pair) for pair in virtual],
-                locked_packages=[_record(rattler, each, platform) for each in keep],
-            )
+    sources = _sources(channel_urls(channels), specs)
+    wanted = [_spec(rattler, text) for text in specs]
+    gateway = rattler.Gateway(cache_dir=cache)
+    platforms = [platform, "noarch"]
+
+    async def solved() -> Any:  # noqa: ANN401
+        return await rattler.solve(
+            sources,
+            wanted,
+            gateway=gateway,
+            platforms=platforms,
+            virtual_packages=[_virtual(rattler, *pair) for pair in virtual],
+            locked_packages=await _still_there(gateway, sources, platforms, keep),
         )
+
+    try:
+        records = asyncio.run(solved())
     except rattler.exceptions.SolverError as error:
         raise _unsatisfiable(str(error)) from None
     except rattler.exceptions.GatewayError as error:
@@ -114,24 +119,19 @@ def _virtual(rattler: Any, name: str, version: str) -> Any:  # noqa: ANN401
     )
 
 
-def _record(rattler: Any, package: LockedPackage, platform: str) -> Any:  # noqa: ANN401
-    """A locked package as the solver prefers it: name, version and build are what it compares."""
-    noarch = f"/noarch/{package.file}" in package.url
-    record = rattler.PackageRecord(
-        name=package.name,
-        version=package.version,
-        build=rattler.BuildString(package.build),
-        build_number=_build_number(package.build),
-        subdir="noarch" if noarch else platform,
-        depends=[f"{name} {said}".strip() for name, said in package.depends],
-    )
-    channel = package.url.rsplit("/", 2)[0]
-    return rattler.RepoDataRecord(record, package.file, package.url, channel)
-
-
-def _build_number(build: str) -> int:
-    digits = build.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else 0
+async def _still_there(
+    gateway: Any,  # noqa: ANN401
+    sources: list[str],
+    platforms: list[str],
+    keep: Sequence[LockedPackage],
+) -> list[Any]:
+    """The channels' own records of locked packages; one that was withdrawn is not kept."""
+    if not keep:
+        return []
+    names = [each.name for each in keep]
+    found = await gateway.query(sources, platforms, names, recursive=False)
+    records = {public(record.url): record for records in found for record in records}
+    return [records[each.url] for each in keep if each.url in records]
 
 
 def _locked(record: Any) -> LockedPackage:  # noqa: ANN401

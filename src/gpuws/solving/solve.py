@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.declared import conda_specs, requirement_lines
 from gpuws.plan.lock import Lock, LockedPackage, declared_hash
-from gpuws.plan.model import EnvironmentSpec
-from gpuws.plan.requests import Platform
 from gpuws.solving import conda, pip
 from gpuws.solving.conda import Solved
+from gpuws.solving.wanted import Wanted
 
 _NOTHING = Solved((), 0)
 _JUPYTER_MISSING = re.compile(r"No candidates were found for (?:jupyterlab|ipykernel)\b")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """``extra``: what gpuws brings beside the list. ``channels``: of hosts.yaml, instead of the
-    file's. ``keep``: packages that stay where they still fit. ``cache``: a folder on the laptop."""
-
-    spec: EnvironmentSpec
-    extra: tuple[str, ...]
-    channels: tuple[str, ...]
-    platform: Platform
-    cache: Path
-    index: str | None = None
-    keep: tuple[LockedPackage, ...] = ()
-
-
-def solve(wanted: Wanted, source: str) -> Lock:
+def solve(wanted: Wanted) -> Lock:
     """Raises what solving.conda and solving.pip raise."""
     by_conda = _NOTHING if wanted.platform.python else _conda(wanted)
     by_pip = _pip(wanted, by_conda.packages)
     return Lock(
-        source=source,
+        source=wanted.source,
         platform=wanted.platform.name,
         packages=(*by_conda.packages, *by_pip.packages),
         declared=declared_hash(wanted.spec, wanted.extra, wanted.channels),
@@ -74,7 +58,7 @@ def _asked(wanted: Wanted, specs: tuple[str, ...]) -> Solved:
         platform.name,
         platform.virtual,
         keep=keep,
-        cache=wanted.cache / "repodata",
+        cache=Path(wanted.cache) / "repodata",
     )
 
 
@@ -119,10 +103,3 @@ def _python(wanted: Wanted, by_conda: tuple[LockedPackage, ...]) -> str:
         hint="add python to dependencies:",
         stage="environment",
     )
-
-
-def without(
-    packages: tuple[LockedPackage, ...], names: tuple[str, ...]
-) -> tuple[LockedPackage, ...]:
-    """Those that are kept when these are to be renewed; none where none is named."""
-    return tuple(each for each in packages if each.name not in names) if names else ()

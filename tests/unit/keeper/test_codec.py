@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from gpuws.keeper.codec import decode, encode
+from gpuws.plan.codec import decode, encode
 from gpuws.plan.model import EnvironmentSpec, HostEntry
 from gpuws.plan.requests import Caller, Reach, UpRequest, WorkspaceRequest
 

@@ -1,0 +1,25 @@
+"""What is to be solved, as a plain value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpuws.plan.lock import LockedPackage
+from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.requests import Platform
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """``source``: the lock's file. ``extra``: what gpuws brings beside the list. ``channels``: of
+    hosts.yaml, instead of the file's. ``keep``: packages that stay where they still fit.
+    ``cache``: a folder on the laptop."""
+
+    source: str
+    spec: EnvironmentSpec
+    extra: tuple[str, ...]
+    channels: tuple[str, ...]
+    platform: Platform
+    cache: str
+    index: str | None = None
+    keep: tuple[LockedPackage, ...] = ()
