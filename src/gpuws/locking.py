@@ -22,6 +22,7 @@ from gpuws.plan.virtual import with_override
 
 if TYPE_CHECKING:
     from gpuws.report import Plain
+    from gpuws.solving.wanted import Solution
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def lock(
             keep=_kept(before, renew),
         )
     )
-    return _write(path, old, found, before, spec)
+    _say_without_cuda(found, platform, request.reach.host, person)
+    return _write(path, old, found.lock, before, spec)
 
 
 def _kept(before: Lock | None, renew: tuple[str, ...]) -> tuple[LockedPackage, ...]:
@@ -195,13 +197,17 @@ def _platform(
     told_cuda = dict(request.reach.entry.env).get("CONDA_OVERRIDE_CUDA")
     wanted = assumed or Assumed()
     wanted = replace(wanted, cuda=wanted.cuda or told_cuda)
-    if not found.gpus and not wanted.cuda:
-        where = "this login node" if found.slurm else request.reach.host
-        person.note(
-            f"{where} shows no GPU, so CPU builds are locked; --cuda 12.4 says what the driver "
-            "of the machine that runs it can do"
-        )
     return wanted.of(found)
+
+
+def _say_without_cuda(found: Solution, platform: Platform, host: str, person: Plain) -> None:
+    if not found.without_cuda:
+        return
+    where = f"{host} is a login node" if platform.slurm else host
+    person.warn(
+        f"{', '.join(found.without_cuda)}: locked without CUDA, since {where} shows no driver; "
+        "--cuda 12.4 says what the driver of the machine that will run it can do"
+    )
 
 
 def _write(

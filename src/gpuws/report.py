@@ -24,6 +24,7 @@ STAGES = {
     "connect": "connecting",
     "probe": "looking at the host",
     "tmux": "tmux",
+    "solve": "solving",
     "environment": "environment",
     "session": "session",
     "tunnel": "tunnel",

@@ -28,6 +28,9 @@ VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SYSTEM = "/usr/local/bin:/usr/bin:/bin"
 
 
+NO = ("--no-jupyter",)
+
+
 def environment(channel: str, *packages: str, pip: tuple[str, ...] = ()) -> str:
     lines = "".join(f"  - {each}\n" for each in (f"python={VERSION}", *packages))
     section = "  - pip:\n" + "".join(f"    - {each}\n" for each in pip) if pip else ""
@@ -159,9 +162,11 @@ def test_the_driver_of_another_machine_is_said_and_picks_its_builds(
         return next(str(each["build"]) for each in found if each["name"] == "torchlet")
 
     assert build() == "cpu_0"
-    assert "--cuda 12.4" in lab.laptop.ok("env", "lock", "gpubox", "--no-jupyter").err
+    told = lab.laptop.ok("env", "lock", "gpubox", "--no-jupyter").err
+    assert "torchlet: locked without CUDA, since gpubox shows no driver; --cuda 12.4" in told
     (lab.laptop.project / "conda-lock.yml").unlink()
     assert build("--cuda", "12.4") == "cuda126_0"
+    assert "without CUDA" not in lab.laptop.ok("env", "lock", "gpubox", "--cuda", "12.4", *NO).err
     wrong = lab.laptop.run("env", "lock", "gpubox", "--cuda", "new")
     assert wrong.code == 2
 

@@ -1,4 +1,4 @@
-"""One solve in a process of its own: a Wanted as JSON on stdin, a Lock or an error on stdout.
+"""One solve in a process of its own: a Wanted as JSON on stdin, a Solution or an error on stdout.
 
 py-rattler's threads may abort the interpreter while it ends; here nobody is hurt by that, and the
 memory that a large channel takes (some 500 MB for conda-forge) goes at once.
@@ -18,7 +18,7 @@ from gpuws.solving.wanted import Wanted
 
 def _answer() -> dict[str, object]:
     try:
-        return {"lock": encode(solve(decode(Wanted, json.load(sys.stdin))))}
+        return {"solution": encode(solve(decode(Wanted, json.load(sys.stdin))))}
     except GpuwsError as error:
         names = ("code", "message", "hint", "stage", "detail", "retryable")
         return {"error": {name: getattr(error, name) for name in names}}

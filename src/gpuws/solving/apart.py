@@ -8,11 +8,10 @@ import sys
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.codec import decode, encode
-from gpuws.plan.lock import Lock
-from gpuws.solving.wanted import Wanted
+from gpuws.solving.wanted import Solution, Wanted
 
 
-def solved(wanted: Wanted) -> Lock:
+def solved(wanted: Wanted) -> Solution:
     """Raises no-solver, unsatisfiable, package-not-found, channel-unreachable,
     environment-file-invalid, environment-failed."""
     done = subprocess.run(
@@ -34,4 +33,4 @@ def solved(wanted: Wanted) -> Lock:
         ) from None
     if "error" in answer:
         raise GpuwsError(**answer["error"])
-    return decode(Lock, answer["lock"])
+    return decode(Solution, answer["solution"])

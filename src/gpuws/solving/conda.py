@@ -21,6 +21,7 @@ _DEFAULTS = tuple(f"https://repo.anaconda.com/pkgs/{each}" for each in ("main", 
 class Solved:
     packages: tuple[LockedPackage, ...]
     download_bytes: int
+    without_cuda: tuple[str, ...] = ()  # names that also have builds which need __cuda
 
 
 def solve(
@@ -44,8 +45,8 @@ def solve(
     gateway = rattler.Gateway(cache_dir=cache)
     platforms = [platform, "noarch"]
 
-    async def solved() -> Any:  # noqa: ANN401
-        return await rattler.solve(
+    async def solved() -> tuple[Any, tuple[str, ...]]:
+        found = await rattler.solve(
             sources,
             wanted,
             gateway=gateway,
@@ -53,15 +54,17 @@ def solve(
             virtual_packages=[_virtual(rattler, *pair) for pair in virtual],
             locked_packages=await _still_there(gateway, sources, platforms, keep),
         )
+        asked = [] if "__cuda" in dict(virtual) else [spec.name.normalized for spec in wanted]
+        return found, await _for_drivers(gateway, sources, platforms, asked)
 
     try:
-        records = asyncio.run(solved())
+        records, for_drivers = asyncio.run(solved())
     except rattler.exceptions.SolverError as error:
         raise _unsatisfiable(str(error)) from None
     except rattler.exceptions.GatewayError as error:
         raise _unreachable(str(error)) from None
     packages = sorted(map(_locked, records), key=lambda each: each.name)
-    return Solved(tuple(packages), sum(each.size or 0 for each in records))
+    return Solved(tuple(packages), sum(each.size or 0 for each in records), for_drivers)
 
 
 def _rattler() -> Any:  # noqa: ANN401 - the extra's module
@@ -132,6 +135,28 @@ async def _still_there(
     found = await gateway.query(sources, platforms, names, recursive=False)
     records = {public(record.url): record for records in found for record in records}
     return [records[each.url] for each in keep if each.url in records]
+
+
+async def _for_drivers(
+    gateway: Any,  # noqa: ANN401
+    sources: list[str],
+    platforms: list[str],
+    names: Sequence[str],
+) -> tuple[str, ...]:
+    """Those of the names that the channels also have in a build for a driver."""
+    if not names:
+        return ()
+    found = await gateway.query(sources, platforms, names, recursive=False)
+    return tuple(
+        sorted(
+            {
+                record.name.normalized
+                for records in found
+                for record in records
+                if any(text.startswith("__cuda") for text in record.depends)
+            }
+        )
+    )
 
 
 def _locked(record: Any) -> LockedPackage:  # noqa: ANN401

@@ -10,17 +10,17 @@ from gpuws.plan.declared import conda_specs, requirement_lines
 from gpuws.plan.lock import Lock, LockedPackage, declared_hash
 from gpuws.solving import conda, pip
 from gpuws.solving.conda import Solved
-from gpuws.solving.wanted import Wanted
+from gpuws.solving.wanted import Solution, Wanted
 
 _NOTHING = Solved((), 0)
 _JUPYTER_MISSING = re.compile(r"No candidates were found for (?:jupyterlab|ipykernel)\b")
 
 
-def solve(wanted: Wanted) -> Lock:
+def solve(wanted: Wanted) -> Solution:
     """Raises what solving.conda and solving.pip raise."""
     by_conda = _NOTHING if wanted.platform.python else _conda(wanted)
     by_pip = _pip(wanted, by_conda.packages)
-    return Lock(
+    lock = Lock(
         source=wanted.source,
         platform=wanted.platform.name,
         packages=(*by_conda.packages, *by_pip.packages),
@@ -30,6 +30,7 @@ def solve(wanted: Wanted) -> Lock:
         channels=_channels(wanted) if by_conda.packages else (),
         download_bytes=by_conda.download_bytes + by_pip.download_bytes,
     )
+    return Solution(lock, by_conda.without_cuda)
 
 
 def _channels(wanted: Wanted) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpuws.plan.lock import LockedPackage
+from gpuws.plan.lock import Lock, LockedPackage
 from gpuws.plan.model import EnvironmentSpec
 from gpuws.plan.requests import Platform
 
@@ -23,3 +23,12 @@ class Wanted:
     cache: str
     index: str | None = None
     keep: tuple[LockedPackage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Solution:
+    """``without_cuda``: locked packages that also exist in builds for a driver, where none was
+    assumed."""
+
+    lock: Lock
+    without_cuda: tuple[str, ...] = ()
