@@ -74,7 +74,7 @@ def _wrong(file: Path, locked: Locked) -> WrongHash | None:
     name, expected = ("sha256", locked.sha256) if locked.sha256 else ("md5", locked.md5)
     if not expected:
         return None
-    actual = hashlib.new(name, file.read_bytes()).hexdigest()
+    actual = _digest(file, name, "").hex()
     return None if actual == expected else WrongHash(file, expected, actual)
 
 
@@ -84,15 +84,19 @@ def locked_from(record: Record) -> Locked:
 
 
 def record_from(locked: Locked, cache: Path) -> Record:
-    """The record of an archive of an explicit list, read from the archive itself."""
+    """The record of an archive of an explicit list, read from the archive itself; a hash that the
+    list names was checked when it was fetched."""
     file = cache / locked.file_name
     try:
         record = asyncio.run(Record.from_package_archive(file))
     except (ExtractError, IoError, ValueError) as error:
         raise WrongHash(file, "a conda package", str(error)) from None
-    content = file.read_bytes()
-    record.md5 = hashlib.new("md5", content).digest()
-    record.sha256 = hashlib.new("sha256", content).digest()
+    record.md5 = _digest(file, "md5", locked.md5)
+    record.sha256 = _digest(file, "sha256", locked.sha256)
     record.url = locked.url
     record.channel = locked.url.rsplit("/", 2)[0]
     return record
+
+
+def _digest(file: Path, name: str, known: str) -> bytes:
+    return bytes.fromhex(known) if known else hashlib.new(name, file.read_bytes()).digest()
