@@ -8,12 +8,12 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gpuws.host import session
 from gpuws.host.refusal import refused
-from gpuws.host.script import frame, unframe
+from gpuws.host.script import fields, frame, script, unframe
 from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Arrival, Flow, Process, Reply, Script, Sink, Stream
 from tests.support.local_flow import CONNECT_FAILED, Carrier
@@ -54,6 +54,12 @@ def _connected(target: Target, timeout: float) -> socket.socket:
     return sock
 
 
+def _reply(done: subprocess.CompletedProcess[bytes], sentinel: str, cap: int) -> Reply:
+    reply = unframe(done.stdout[: cap + 200], sentinel, done.stderr)
+    assert reply is not None, (done.stdout, done.stderr)
+    return reply
+
+
 class LocalHost:
     """Runs scripts with ``shell -s`` under ``home``; ``env`` replaces the environment."""
 
@@ -84,31 +90,39 @@ class LocalHost:
         cap: int = 4 << 20,
         in_sight: bool = False,
     ) -> Reply:
-        self._calls += 1
         sentinel = secrets.token_hex(16)
-        done = subprocess.run(
-            [*self._shell, "-s"],
-            input=frame(script, args, sentinel),
+        done = self._shell_run("-s", given=frame(script, args, sentinel), timeout=timeout)
+        return _reply(done, sentinel, cap)
+
+    def _shell_run(
+        self, *options: str, given: bytes, timeout: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        self._calls += 1
+        return subprocess.run(
+            [*self._shell, *options],
+            input=given,
             capture_output=True,
             timeout=timeout,
             cwd=self._home,
             env=self._env,
         )
-        reply = unframe(done.stdout[: cap + 200], sentinel, done.stderr)
-        assert reply is not None, (done.stdout, done.stderr)
-        return reply
 
     def prepare(self) -> None:
         return None
 
+    def feed(
+        self, script: Script, *args: str, data: Iterable[bytes], timeout: float = 600.0
+    ) -> Reply:
+        sentinel = secrets.token_hex(16)
+        framed = frame(script, args, sentinel)
+        given = b"".join((framed, *data))
+        read = session.evaluating(len(framed))
+        return _reply(self._shell_run("-c", read, given=given, timeout=timeout), sentinel, 1 << 20)
+
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
-        self._calls += 1
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(target.name + ".part")
-        temporary.write_bytes(data)
-        temporary.chmod(mode)
-        temporary.rename(target)
+        program = script("gpuws.host", "upload.sh")
+        size = str(len(data))
+        fields(self.feed(program, path, size, format(mode, "o"), data=(data,), timeout=timeout))
 
     def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
         self._calls += 1

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # root is set by the script after it
+# shellcheck disable=SC2154 # root is set by the script after it; sha256.sh goes before
 # Getting a file onto the host with what it has. A URL may hold a password: it never becomes an
 # argument of another program.
 
@@ -43,19 +43,6 @@ with urllib.request.urlopen(sys.stdin.read(), timeout=30) as page, open(sys.argv
   fi
   download_reason=$(tail -n 1 "$2.err" 2>/dev/null | cut -c 1-200)
   download_reason=${download_reason:-no answer}
-}
-
-# sha256_of FILE: 64 hex digits, or nothing where the host cannot compute it.
-sha256_of() {
-  if have sha256sum; then
-    sha256sum <"$1" | cut -c 1-64
-  elif have shasum; then
-    shasum -a 256 <"$1" | cut -c 1-64
-  elif have openssl; then
-    openssl dgst -sha256 <"$1" | sed 's/^.*= *//'
-  elif have python3; then
-    python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())' <"$1"
-  fi
 }
 
 # check_sha256 FILE EXPECTED WHAT: refuses what is not what the index promised.

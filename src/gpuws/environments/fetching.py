@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
 
 from gpuws.errors import GpuwsError
 from gpuws.host.sanitise import one_line
@@ -12,6 +16,23 @@ from gpuws.plan.model import Tool
 from gpuws.plan.ports import Host, Script
 
 Fetch = Callable[[str], bytes]
+
+_TOKEN = re.compile(r"(?<=/)t/[^/\s]+/")
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """A file on its way to the laptop. ``begins``: which byte of it ``blocks`` begin with."""
+
+    begins: int
+    blocks: Iterator[bytes]
+
+
+class Download(Protocol):
+    """Opens an address at a byte, which a server may ignore. Raises channel-unreachable, also
+    while the blocks are read."""
+
+    def __call__(self, url: str, begin: int = 0) -> AbstractContextManager[Arriving]: ...
 
 
 def from_answers(name: str, answers: dict[str, list[str]]) -> Tool | None:
@@ -23,8 +44,8 @@ def from_answers(name: str, answers: dict[str, list[str]]) -> Tool | None:
 
 
 def public(url: str) -> str:
-    """For messages: without credentials."""
-    parts = urllib.parse.urlsplit(url)
+    """For messages: without credentials, a channel's token among them."""
+    parts = urllib.parse.urlsplit(_TOKEN.sub("", url))
     host = parts.netloc.rpartition("@")[2]
     return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
 

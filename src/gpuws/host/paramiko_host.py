@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+from collections.abc import Iterable
 
 from gpuws.errors import GpuwsError
 from gpuws.host import session
@@ -61,14 +62,18 @@ class ParamikoHost:
         if self._transport.round_trip > FAR:
             self._sessions.prepare()
 
+    def feed(
+        self, script: Script, *args: str, data: Iterable[bytes], timeout: float = 600.0
+    ) -> Reply:
+        self._count()
+        with self._sessions.new(script.name) as channel:
+            return session.run(channel, script, args, timeout=timeout, cap=1 << 20, data=data)
+
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         """Write ``path`` on the host in one step. Raises read-only, disk-full, connection-lost."""
         program = script("gpuws.host", "upload.sh")
-        args = (path, str(len(data)), format(mode, "o"))
-        self._count()
-        with self._sessions.new(program.name) as channel:
-            reply = session.run(channel, program, args, timeout=timeout, cap=1 << 16, data=data)
-        fields(reply)
+        size = str(len(data))
+        fields(self.feed(program, path, size, format(mode, "o"), data=(data,), timeout=timeout))
 
     def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
         """Bytes to a Unix socket or a loopback port of the host.

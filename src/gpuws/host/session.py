@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
-import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from gpuws.errors import GpuwsError
 from gpuws.host.channel import Channel
@@ -14,7 +16,6 @@ from gpuws.plan.ports import Reply, Script
 
 _NOISE = 4000  # bytes of what came instead of the script's output, kept for the error
 _STDERR = 4 << 20
-_CHUNK = 1 << 20
 _GRACE = 0.25  # seconds for the end of stderr once the closing sentinel is there
 
 
@@ -25,24 +26,23 @@ def run(
     *,
     timeout: float,
     cap: int,
-    data: bytes | None = None,
+    data: Iterable[bytes] | None = None,
     in_sight: bool = False,
 ) -> Reply:
-    """Run it to its end. ``data`` follows the script on its stdin (upload); ``in_sight``: the
-    script may travel in the command line.
+    """Run it to its end. ``data`` follows the script on its stdin; ``timeout`` begins anew with
+    whatever the host takes; ``in_sight``: the script may travel in the command line.
 
     Raises remote-timeout, remote-shell (no closing sentinel), connection-lost.
     """
     sentinel = secrets.token_hex(16)
     framed = frame(script, args, sentinel)
-    deadline = time.monotonic() + timeout
     channel.settimeout(timeout)
     line = on_the_line(framed) if in_sight else None
     if not channel.started:
         channel.start(line or (REMOTE_COMMAND if data is None else counted(len(framed))))
     collected = _Collector(channel, sentinel, cap)
-    _send(channel, b"" if line else framed + (data or b""), deadline)
-    finished = collected.wait(deadline)
+    taken = _send(channel, () if line else chain((framed,), data or ()))
+    finished = collected.wait(timeout if taken else 0.0)
     reply = unframe(collected.out(), sentinel, collected.err())
     if reply is not None:
         return reply
@@ -55,20 +55,27 @@ def run(
 
 def counted(size: int) -> str:
     """A command for any login shell that evaluates ``size`` bytes of stdin and leaves the rest."""
-    return f"exec /bin/sh -c 'eval \"$(dd bs=1 count={size} 2>/dev/null)\"'"
+    return f"exec /bin/sh -c '{evaluating(size)}'"
 
 
-def _send(channel: Channel, data: bytes, deadline: float) -> None:
-    """Send while the collector reads. A host that stops reading has said why, or never will."""
-    view = memoryview(data)
-    try:
-        while view and (left := deadline - time.monotonic()) > 0:
-            channel.settimeout(left)
-            channel.sendall(bytes(view[:_CHUNK]))
-            view = view[_CHUNK:]
+def evaluating(size: int) -> str:
+    """The same for a POSIX shell."""
+    return f'eval "$(dd bs=1 count={size} 2>/dev/null)"'
+
+
+def _send(channel: Channel, parts: Iterable[bytes]) -> bool:
+    """Send while the collector reads; False where the host takes nothing for too long.
+
+    A host that ended it has said why, or never will. What ``parts`` raises goes on.
+    """
+    for part in parts:
+        try:
+            channel.sendall(part)
+        except (OSError, EOFError) as error:
+            return not isinstance(error, TimeoutError)
+    with contextlib.suppress(OSError, EOFError):
         channel.shutdown_write()
-    except (OSError, EOFError):
-        return
+    return True
 
 
 class _Collector:
@@ -90,9 +97,9 @@ class _Collector:
         self._err_reader.start()
         threading.Thread(target=self._read_out, daemon=True).start()
 
-    def wait(self, deadline: float) -> bool:
-        """Until the closing sentinel or the end of the stream; False at the deadline."""
-        finished = self._done.wait(max(0.0, deadline - time.monotonic()))
+    def wait(self, seconds: float) -> bool:
+        """Until the closing sentinel or the end of the stream; False after so many seconds."""
+        finished = self._done.wait(seconds)
         self._err_reader.join(_GRACE)
         return finished
 
@@ -112,18 +119,13 @@ class _Collector:
 
     def _read_out(self) -> None:
         recent = b""
-        try:
-            while block := self._channel.recv(64 << 10):
-                if self.began:
-                    self._keep(block)
-                else:
-                    recent = self._look_for_begin(recent, block)
-                if self._ended():
-                    break
-        except TimeoutError:
-            return
-        except (OSError, EOFError):
-            pass
+        for block in _blocks(self._channel.recv):
+            if self.began:
+                self._keep(block)
+            else:
+                recent = self._look_for_begin(recent, block)
+            if self._ended():
+                break
         self._done.set()
 
     def _look_for_begin(self, recent: bytes, block: bytes) -> bytes:
@@ -152,12 +154,24 @@ class _Collector:
         return bool(found) and b"\n" in status
 
     def _read_err(self) -> None:
+        for block in _blocks(self._channel.recv_stderr):
+            if len(self._errors) < _STDERR:
+                self._errors += block[: _STDERR - len(self._errors)]
+
+
+def _blocks(recv: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Until the end of the stream. Silence is none: a script that is fed for an hour may have
+    nothing to say; whoever waits for it has the deadline, and closes the channel then."""
+    while True:
         try:
-            while block := self._channel.recv_stderr(64 << 10):
-                if len(self._errors) < _STDERR:
-                    self._errors += block[: _STDERR - len(self._errors)]
+            block = recv(64 << 10)
+        except TimeoutError:
+            continue
         except (OSError, EOFError):
             return
+        if not block:
+            return
+        yield block
 
 
 # --- what went wrong -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gpuws.environments.fetching import Download
 from gpuws.errors import GpuwsError
 from gpuws.plan.forwards import JUPYTER
 from gpuws.plan.model import Profile, ReverseForward, Secret, Target
@@ -92,7 +93,8 @@ class World:
     now: Callable[[], float]  # seconds since the epoch
     new_secret: Callable[[], Secret]  # 64 hex digits
     new_id: Callable[[int], str]  # this many hex digits
-    fetch: Callable[[str], bytes]  # download on the laptop
+    fetch: Callable[[str], bytes]  # a small file, downloaded on the laptop
+    download: Download  # one of any size
     sleep: Callable[[float], None]
 
 

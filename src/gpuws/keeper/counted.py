@@ -6,7 +6,7 @@ What goes through the forwards meanwhile, a browser's connections, is not this j
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from gpuws.plan.model import Target
@@ -50,6 +50,12 @@ class Counted:
 
     def prepare(self) -> None:
         self._host.prepare()
+
+    def feed(
+        self, script: Script, *args: str, data: Iterable[bytes], timeout: float = 600.0
+    ) -> Reply:
+        with self._told(f"fed {script.name} on the host"):
+            return self._host.feed(script, *args, data=data, timeout=timeout)
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         with self._told(f"sent {len(data)} bytes to {path}"):

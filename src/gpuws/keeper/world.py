@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
-from gpuws.errors import GpuwsError
+from gpuws.environments.fetching import Arriving
 from gpuws.journeys.world import Forwards, Terminal, World
 from gpuws.keeper.counted import Counted
 from gpuws.keeper.line import Line, resolve
@@ -16,25 +16,18 @@ from gpuws.plan.ports import Ask, Host, Progress
 from gpuws.plan.requests import Reach
 from gpuws.records import Records
 
-_LARGEST_DOWNLOAD = 200 << 20  # bytes
-
 
 def fetch(url: str) -> bytes:
-    """Download on the laptop, for hosts without a way out. Proxy variables are honoured."""
-    import urllib.request
+    """Few verbs download: HTTP is imported for them only."""
+    from gpuws.keeper import downloading
 
-    if not url.startswith(("https://", "http://", "file://")):
-        raise GpuwsError("channel-unreachable", f"{url} is neither http(s) nor a file")
-    try:
-        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - checked above
-            data: bytes = answer.read(_LARGEST_DOWNLOAD + 1)
-    except OSError as error:
-        raise GpuwsError(
-            "channel-unreachable", f"the laptop cannot download {url}: {error}"
-        ) from error
-    if len(data) > _LARGEST_DOWNLOAD:
-        raise GpuwsError("channel-unreachable", f"{url} is larger than 200 MB")
-    return data
+    return downloading.fetch(url)
+
+
+def download(url: str, begin: int = 0) -> AbstractContextManager[Arriving]:
+    from gpuws.keeper import downloading
+
+    return downloading.download(url, begin)
 
 
 def real_world(
@@ -58,5 +51,6 @@ def real_world(
         new_secret=lambda: Secret(secrets.token_hex(32)),
         new_id=lambda digits: secrets.token_hex(digits // 2),
         fetch=fetch,
+        download=download,
         sleep=time.sleep,
     )

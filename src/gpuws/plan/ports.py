@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -148,6 +148,15 @@ class Host(Protocol):
 
     def prepare(self) -> None:
         """Another call follows soon."""
+        ...
+
+    def feed(
+        self, script: Script, *args: str, data: Iterable[bytes], timeout: float = 600.0
+    ) -> Reply:
+        """Run a script that reads ``data`` on its stdin, taken from the iterable only as fast as
+        the host takes it. ``timeout``: seconds in which the host may take nothing and, once it
+        has everything, may say nothing. A script that ends early ends the sending too. Raises
+        remote-timeout, remote-shell, connection-lost, and whatever the iterable raises."""
         ...
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:

@@ -40,6 +40,7 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
     program = script(
         "gpuws.environments.conda",
         "gpuws.environments:mark.sh",
+        "gpuws.environments:sha256.sh",
         "gpuws.environments:download.sh",
         "gpuws.environments:take.sh",
         "bring.sh",
@@ -88,7 +89,7 @@ def _through_laptop(
             continue
         check_sha256(data, listed.sha256, f"{public(home)}/{listed.file}")
         binary = unpacked(data)
-        placed = script("gpuws.environments", "mark.sh", "download.sh", "sent.sh")
+        placed = script("gpuws.environments", "mark.sh", "sha256.sh", "download.sh", "sent.sh")
         return from_answers("micromamba", send(host, placed, order.root, "micromamba", binary))
     return None
 

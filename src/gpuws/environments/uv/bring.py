@@ -38,6 +38,7 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
     program = script(
         "gpuws.environments.uv",
         "gpuws.environments:mark.sh",
+        "gpuws.environments:sha256.sh",
         "gpuws.environments:download.sh",
         "gpuws.environments:take.sh",
         "pip_settings.sh",
@@ -88,7 +89,7 @@ def _through_laptop(host: Host, order: BuildOrder, fetch: Fetch, misses: list[st
     if data is None:
         return None
     check_sha256(data, found.sha256, public(found.url))
-    placed = script("gpuws.environments", "mark.sh", "download.sh", "sent.sh")
+    placed = script("gpuws.environments", "mark.sh", "sha256.sh", "download.sh", "sent.sh")
     return from_answers("uv", send(host, placed, order.root, "uv", unpacked(data)))
 
 
