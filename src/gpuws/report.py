@@ -25,6 +25,8 @@ STAGES = {
     "probe": "looking at the host",
     "tmux": "tmux",
     "solve": "solving",
+    "fetch": "fetching here",
+    "send": "sending",
     "environment": "environment",
     "session": "session",
     "tunnel": "tunnel",

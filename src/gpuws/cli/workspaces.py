@@ -61,6 +61,10 @@ def up(
     no_lock: Annotated[
         bool, typer.Option("--no-lock", envvar="GPUWS_NO_LOCK", help="leave the lock file aside")
     ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option("--offline", envvar="GPUWS_OFFLINE", help="this laptop sends the packages"),
+    ] = False,
     restart: Annotated[
         bool, typer.Option("--restart", envvar="GPUWS_RESTART", help="apply changed settings")
     ] = False,
@@ -75,9 +79,10 @@ def up(
     """Make the workspace be there and open the way to it. Safe to run again."""
     from gpuws import asking, projects, view
 
-    if locked and no_lock:
-        hint = "--locked needs the lock file, --no-lock leaves it aside"
-        raise GpuwsError("usage", "--locked and --no-lock at once", hint=hint)
+    if no_lock and (locked or offline):
+        said = "--locked" if locked else "--offline"
+        hint = f"{said} needs the lock file, --no-lock leaves it aside"
+        raise GpuwsError("usage", f"{said} and --no-lock at once", hint=hint)
     person = telling.person(live=not dry_run)
 
     def request() -> UpRequest:
@@ -89,7 +94,8 @@ def up(
             name=name,
             use_env=use_env,
             confirm_foreign=asking.foreign_asked(person, yes=yes),
-            locks="require" if locked else "ignore" if no_lock else "use",
+            locks="require" if locked or offline else "ignore" if no_lock else "use",
+            offline=offline,
             dir=dir,
             gpus=gpus,
             local_port=local_port,

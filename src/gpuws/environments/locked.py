@@ -17,20 +17,26 @@ _INDEX = re.compile(
 
 
 def locked_files(
-    lock: Lock | None, channels: tuple[str, ...], requirements: tuple[str, ...], included: Pairs
+    lock: Lock | None,
+    channels: tuple[str, ...],
+    requirements: tuple[str, ...],
+    included: Pairs,
+    sent: Pairs = (),
 ) -> tuple[File, ...]:
     """explicit.txt and explicit-md5.txt for conda tools (older ones know no sha256), locked.txt and
     locked-vcs.txt for pip, and the names of what must be there afterwards.
 
-    ``channels`` may hold the credentials that a lock never has.
+    ``channels`` may hold the credentials that a lock never has. ``sent``: archives that are files
+    of the host, by address; then nothing is asked of any index.
     """
     if lock is None:
         return ()
     lines = (*requirements, *(line for _, text in included for line in text.splitlines()))
-    options = [line for line in lines if _INDEX.match(line)]
-    hashed = [pip_line(each) for each in lock.of("pip") if each.sha256]
+    files = {address: f"file://{path}" for address, path in sent}
+    options = _from_files(files) if files else [line for line in lines if _INDEX.match(line)]
+    hashed = [_pip_line(each, files) for each in lock.of("pip") if each.sha256]
     vcs = [f"{each.name} @ {each.url}" for each in lock.of("pip") if not each.sha256]
-    conda = [_addressed(each, channels) for each in lock.of("conda")]
+    conda = [(each, files.get(each.url) or addressed(each, channels)) for each in lock.of("conda")]
     return (
         ("explicit.txt", "600", _explicit([f"{url}#{_sha256(each)}" for each, url in conda])),
         ("explicit-md5.txt", "600", _explicit([f"{url}#{each.md5}" for each, url in conda])),
@@ -41,19 +47,25 @@ def locked_files(
     )
 
 
-def pip_line(package: LockedPackage) -> str:
+def _from_files(files: dict[str, str]) -> list[str]:
+    folders = dict.fromkeys(url.rpartition("/")[0] for url in files.values())
+    return ["--no-index", *(f"--find-links {folder}" for folder in folders)]
+
+
+def _pip_line(package: LockedPackage, files: dict[str, str]) -> str:
     """By version and hash, so that any index serves; by address where no index has it."""
-    what = f" @ {package.url}" if package.direct else f"=={package.version}"
+    address = files.get(package.url, package.url)
+    what = f" @ {address}" if package.direct else f"=={package.version}"
     return f"{package.name}{what} --hash=sha256:{package.sha256}"
 
 
-def _addressed(package: LockedPackage, channels: tuple[str, ...]) -> tuple[LockedPackage, str]:
-    """With the credentials of the channel that it comes from."""
+def addressed(package: LockedPackage, channels: tuple[str, ...]) -> str:
+    """The address with the credentials of the channel that it comes from."""
     for channel in channels:
         bare = public(channel).rstrip("/") + "/"
         if bare != channel.rstrip("/") + "/" and package.url.startswith(bare):
-            return package, channel.rstrip("/") + "/" + package.url[len(bare) :]
-    return package, package.url
+            return channel.rstrip("/") + "/" + package.url[len(bare) :]
+    return package.url
 
 
 def _sha256(package: LockedPackage) -> str:

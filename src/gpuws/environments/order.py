@@ -55,6 +55,8 @@ class BuildOrder:
     wanted_by: str = ""  # the workspace's name
     check: tuple[str, ...] = ()  # modules that must be importable
     lock: Lock | None = None  # then nothing is solved on the host
+    offline: bool = False  # the host fetches nothing itself
+    sent: Pairs = ()  # (address, file on the host) of the lock's archives that the laptop sent
 
     @property
     def unit(self) -> str:
@@ -117,7 +119,7 @@ def files(order: BuildOrder) -> tuple[File, ...]:
         ("pip-names", "600", _lines(pip_names(spec, order.extra))),
         ("conda-names", "600", _lines(_conda_names(order))),
         ("imports", "600", _lines(order.check)),
-        *locked_files(order.lock, order.effective_channels, requirements, included),
+        *locked_files(order.lock, order.effective_channels, requirements, included, order.sent),
         ("variables.json", "600", _variables_json(spec.variables)),
         ("variables", "600", _exports(spec.variables)),
         ("check.py", "600", _check()),

@@ -79,6 +79,8 @@ def _steps(
         if build
         else f"use {decided.environment.prefix}"
     )
+    if build and build.lock and request.offline:
+        environment = f"send {len(build.lock.packages)} archives that it lacks; {environment}"
     free = f"{facts.disk_free_mb / 1000:.1f} GB free in {facts.root}"
     session = {
         "start": f"start JupyterLab in {decided.dir}" if request.jupyter else "start a session",

@@ -26,7 +26,7 @@ def to_bring(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrder |
     """None where nothing is lacking: a tmux is there, or the session goes on in what it has."""
     if plan.session == "keep" or engine_for(facts) is not SETSID:
         return None
-    if facts.tmux_missed and not request.restart:
+    if request.offline or (facts.tmux_missed and not request.restart):
         return None
     return tmux_order(request, plan, facts)
 
@@ -41,7 +41,8 @@ def brought(
     order = to_bring(request, plan, facts)
     if order is None:
         if plan.session != "keep" and engine_for(facts) is SETSID:
-            world.report.note(f"{_without(facts, facts.tmux_missed)}; --restart tries again")
+            reason = "--offline" if request.offline else facts.tmux_missed
+            world.report.note(f"{_without(facts, reason)}; --restart tries again")
         return facts
     world.report.stage("tmux", f"{_lack(facts)}: bringing one")
     made = _bring(order, host, world)

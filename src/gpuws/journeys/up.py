@@ -11,7 +11,7 @@ from gpuws.engines.session import Order, start, wait_until_running
 from gpuws.environments import frameworks
 from gpuws.environments.build import Built, ensure
 from gpuws.errors import GpuwsError
-from gpuws.journeys import down, drifted, dry_run, tmux
+from gpuws.journeys import down, drifted, dry_run, offline, tmux
 from gpuws.journeys.forwarding import lead_back, open_all
 from gpuws.journeys.orders import environment_order
 from gpuws.journeys.way import find, open_way, probe, ready, remember
@@ -71,6 +71,8 @@ def _environment(
         return None
     world.report.stage("environment", request.spec.source if request.spec else "")
     order = environment_order(request, plan, facts)
+    if request.offline:
+        order = offline.sent(order, host, world)
     try:
         return ensure(host, order, world.report, world.fetch)
     except GpuwsError as error:

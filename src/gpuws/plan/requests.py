@@ -47,6 +47,7 @@ class UpRequest:
     name_source: str = ""
     spec: EnvironmentSpec | None = None
     locks: tuple[Lock, ...] = ()  # of the spec, by platform
+    offline: bool = False  # the laptop sends the packages of the lock
     use_env: str | None = None
     dir: str | None = None
     gpus: str | None = None

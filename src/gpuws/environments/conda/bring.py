@@ -45,12 +45,14 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
         "gpuws.environments:take.sh",
         "bring.sh",
     )  # its downloads are bounded by themselves, 280 s each
-    reply = host.run(program, order.root, subdir, *names, timeout=900.0)
-    answers = fields(reply, "environment")
+    answers: dict[str, list[str]] = {}
+    if not order.offline:
+        reply = host.run(program, order.root, subdir, *names, timeout=900.0)
+        answers = fields(reply, "environment")
     tool = from_answers("micromamba", answers)
     misses = [f"host: {text}" for text in answers.get("miss", ())]
     if tool is None and fetch is not None:
-        progress.line("the host cannot fetch micromamba itself: the laptop sends it")
+        progress.line("the laptop fetches micromamba and sends it")
         tool = _through_laptop(host, order, subdir, names, fetch, misses)
     if tool is None:
         raise not_brought(

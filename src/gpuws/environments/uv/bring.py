@@ -46,11 +46,13 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
     )
     about = (order.root, order.facts.machine, str(glibc_minor(order.facts)))
     asked = (*about, order.pip_index or "", INDEX)
-    answers = fields(host.run(program, *asked, timeout=900.0), "environment")
+    answers: dict[str, list[str]] = {}
+    if not order.offline:
+        answers = fields(host.run(program, *asked, timeout=900.0), "environment")
     tool = from_answers("uv", answers)
     misses = [f"host: {text}" for text in answers.get("miss", ())]
     if tool is None and fetch is not None:
-        progress.line("the host cannot fetch uv itself: the laptop sends it")
+        progress.line("the laptop fetches uv and sends it")
         tool = _through_laptop(host, order, fetch, misses)
     if tool is None:
         raise not_brought(
