@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
-from gpuws.plan import naming
+from gpuws.plan import cuda, naming
 from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
@@ -74,9 +74,12 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         existing=existing,
         wanted_port=_wanted_port(request, existing),
         notes=notes
-        + _environment_notes(request, environment)
+        + _environment_notes(request, facts, environment)
         + superseded(facts, environment, request.reach.host),
-        warnings=() if session == "keep" else (*host_warnings(facts), *gpus.warnings),
+        warnings=(
+            *(() if session == "keep" else (*host_warnings(facts), *gpus.warnings)),
+            *_cuda_warnings(request, facts, environment),
+        ),
     )
 
 
@@ -242,7 +245,18 @@ def missing_jupyter(spec: EnvironmentSpec) -> tuple[str, ...]:
     return tuple(name for name in ("jupyterlab", "ipykernel") if not (declared & {name}))
 
 
-def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tuple[str, ...]:
+def _cuda_warnings(
+    request: UpRequest, facts: HostFacts, environment: EnvironmentPlan
+) -> tuple[str, ...]:
+    """Of what is about to be built; whoever has built it has read them."""
+    if not environment.build or request.spec is None:
+        return ()
+    return tuple(map(str, cuda.warnings(request.spec, facts, request.reach.entry)))
+
+
+def _environment_notes(
+    request: UpRequest, facts: HostFacts, environment: EnvironmentPlan
+) -> tuple[str, ...]:
     spec = request.spec
     said = spec.notes if spec and not environment.use_env else ()
     if "jupyterlab" in environment.extra and spec:
@@ -250,6 +264,8 @@ def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tupl
             f"{spec.source} does not name jupyterlab: it is brought beside your list; "
             "--no-jupyter leaves it out",
         )
+    if environment.build and spec:
+        said += cuda.idle_note(spec, facts, request.reach.entry)
     if request.missing_env:
         said += (f"pass_env: not set on this laptop: {', '.join(request.missing_env)}",)
     return said

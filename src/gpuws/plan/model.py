@@ -225,6 +225,7 @@ class HostFacts:
     path: str = ""  # PATH that the tools were looked up with, when a prologue or a login set it
     tmux_missed: str = ""  # why none could be brought, less than a day ago
     prologue_error: str = ""
+    shadowing: tuple[str, ...] = ()  # folders of LD_LIBRARY_PATH with libraries of an environment
     unanswered: tuple[str, ...] = ()  # parts of the probe that ran into their deadline
     doubts: tuple[str, ...] = ()  # keys whose value was absurd and is not believed
 
