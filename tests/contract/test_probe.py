@@ -537,6 +537,53 @@ def test_a_login_shell_of_any_kind_lends_its_path(name: str, ask: Ask, home: Pat
     assert tool_paths(ask("", "", "0", SHELL=shell), "bzip2") != [str(tool)]
 
 
+# --- LD_LIBRARY_PATH ------------------------------------------------------------------------------
+
+
+def library(folder: Path, name: str = "libcudart.so.12") -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"")
+    return str(folder)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_folders_with_libraries_of_an_environment_are_told(
+    shell: str, ask: Ask, home: Path, tmp_path: Path
+) -> None:
+    cuda, gcc = library(home / "my cuda/lib64"), library(home / "gcc", "libstdc++.so.6.0.30")
+    driver = library(home / "driver", "libcuda.so.1")
+    listed = f"{cuda}/::{driver}:relative:{home}/gone:{gcc}:{cuda}:{home}/x/../gcc"
+    few = tools(tmp_path / "few", *TEN_TOOLS)
+    for path in (SYSTEM, few):
+        facts = facts_from(ask(shell=shell, PATH=path, LD_LIBRARY_PATH=listed))
+        assert facts.shadowing == (cuda, gcc)
+        assert facts.doubts == ()
+    assert facts_from(ask(shell=shell)).shadowing == ()
+
+
+def test_a_prologue_and_a_login_shell_have_the_last_word_on_it(ask: Ask, home: Path) -> None:
+    first, last = library(home / "first"), library(home / "last", "libcudnn.so.9")
+    said = ask("", f"export LD_LIBRARY_PATH='{last}'", LD_LIBRARY_PATH=first)
+    assert said["shadowing"] == [last]
+    assert "shadowing" not in ask("", "unset LD_LIBRARY_PATH", LD_LIBRARY_PATH=first)
+    (home / ".profile").write_text(f"LD_LIBRARY_PATH='{last}'; export LD_LIBRARY_PATH\n")
+    assert ask("", "", "1", SHELL=shell_of("dash")[0])["shadowing"] == [last]
+    assert "shadowing" not in ask("", "", "0", SHELL=shell_of("dash")[0])
+
+
+def test_what_an_interactive_rc_file_sets_is_not_what_a_session_gets(ask: Ask, home: Path) -> None:
+    (home / ".bashrc").write_text(f"export LD_LIBRARY_PATH='{library(home / 'mine')}'\n")
+    answer = ask(PATH=tools(home / "few", *TEN_TOOLS), SHELL=bash())
+    assert "shadowing" not in answer
+
+
+def test_a_list_without_end_is_not_walked(ask: Ask, home: Path) -> None:
+    long = ":".join([library(home / "cuda"), *(f"/nowhere/{n}" for n in range(500))])
+    assert "shadowing" not in ask(LD_LIBRARY_PATH=long)
+    many = ":".join(library(home / f"c{n}") for n in range(12))
+    assert len(facts_from(ask(LD_LIBRARY_PATH=many)).shadowing) == 8
+
+
 # --- the prologue ---------------------------------------------------------------------------------
 
 

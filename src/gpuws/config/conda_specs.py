@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from gpuws.plan.conda_spec import SPEC, URL, parsed
 
 # Packages that a plain Python tool can bring itself: a list of only these needs no conda.
 _NEEDS_NO_CONDA = frozenset({"python", "pip", "uv"})
@@ -13,31 +14,9 @@ _NEEDS_NO_CONDA = frozenset({"python", "pip", "uv"})
 _LONGEST = 500
 _WORDS_BEHIND_NAME = 2  # "numpy 1.26 py311_0"
 _SPACED_OPERATOR = re.compile(r" *(===|[<>=!~]=|=|<|>|,|\|) *")
-_SPEC = re.compile(
-    r"(?P<channel>[^\s\[\]]+::)?"
-    r"(?P<name>[A-Za-z0-9_*][A-Za-z0-9_.*-]*)"
-    r"(?P<version>(?:[ =<>!~][^\[\]]*)?)"
-    r"(?P<bracket>(?:\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\])?)"
-)
 _FROM_URL = re.compile(r"(https?|file)://[^\s\[\]]+::.+")
-_URL = re.compile(r"(https?|file)://[^\s]+\.(conda|tar\.bz2)(#[0-9a-z:]+)?")
 _SHELL = re.compile(r"[;&`$\\{}\n\t]")
 _CHANNEL = re.compile(r"[A-Za-z0-9_~/.][A-Za-z0-9_.~/:@%+,=?$\{\}\[\]-]*")
-
-
-@dataclass(frozen=True)
-class CondaSpec:
-    """A match spec in parts. ``version`` keeps its operator; ``build`` may be a pattern."""
-
-    channel: str
-    name: str
-    version: str
-    build: str
-    bracket: str
-
-    @property
-    def exact_build(self) -> bool:
-        return bool(self.build) and not set(self.build) & set("*^$")
 
 
 def checked_spec(written: str) -> str:
@@ -57,7 +36,7 @@ def checked_spec(written: str) -> str:
     bad = _SHELL.search(text) or re.search(r"[^ -~]", text)
     if bad:
         raise ValueError(f"the character {bad.group()!a} cannot be part of a package's spec")
-    if _URL.fullmatch(text):
+    if URL.fullmatch(text):
         return text
     if re.match(r"[a-z]+\+|[a-z]+://", text) and not _FROM_URL.fullmatch(text):
         raise ValueError("a URL that is no conda package belongs in the pip section")
@@ -72,7 +51,7 @@ def _tight(text: str) -> str:
 
 
 def _with_name(text: str) -> str:
-    found = _SPEC.fullmatch(text)
+    found = SPEC.fullmatch(text)
     if not found or found["version"].count(" ") > _WORDS_BEHIND_NAME:
         raise ValueError("this is no package spec, such as numpy, numpy=1.26 or numpy>=1.26,<2")
     name, version, bracket = found["name"], found["version"], found["bracket"]
@@ -87,34 +66,6 @@ def _with_name(text: str) -> str:
     if re.search(r"[=<>!~,|]$", version):
         raise ValueError("a version is missing after the operator")
     return text
-
-
-def parsed(spec: str) -> CondaSpec | None:
-    """The parts of a checked spec; None for the URL of a package."""
-    found = None if _URL.fullmatch(spec) else _SPEC.fullmatch(spec)
-    if not found:
-        return None
-    version, build = _version_and_build(found["version"])
-    bracket = dict(re.findall(r"(\w+) *= *['\"]?([^'\",\]]+)", found["bracket"]))
-    return CondaSpec(
-        found["channel"] or "",
-        found["name"].lower(),
-        version or bracket.get("version", ""),
-        build or bracket.get("build", ""),
-        found["bracket"],
-    )
-
-
-def _version_and_build(text: str) -> tuple[str, str]:
-    """``=1.2=h0`` and ``" 1.2 h0"`` have a build; ``==1.2`` and ``>=1,<2`` have none."""
-    spaced = text.strip(" ").split(" ")
-    if text.startswith(" "):  # "numpy 1.26 py311_0": an exact version
-        operator = "" if re.match(r"[<>=!~*]", spaced[0]) else "=="
-        return operator + spaced[0], " ".join(spaced[1:])
-    if len(spaced) > 1:
-        return spaced[0], " ".join(spaced[1:])
-    fuzzy = re.fullmatch(r"(={1,2}[^=<>!~]+)=([^=]+)", text)
-    return (fuzzy[1], fuzzy[2]) if fuzzy else (text, "")
 
 
 def python_constraint(specs: tuple[str, ...]) -> tuple[str | None, bool]:

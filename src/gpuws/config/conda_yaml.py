@@ -14,11 +14,14 @@ from gpuws.config.source import Source, quoted
 from gpuws.config.variables import checked_variables
 from gpuws.config.yaml_file import Items, Node, Scalar, Table, describe, load_yaml
 from gpuws.errors import GpuwsError
-from gpuws.plan.model import EnvironmentSpec, Pairs
+from gpuws.plan.model import EnvironmentSpec, Pairs, Place
 from gpuws.plan.naming import check_name
 
 _KEYS = ("name", "channels", "dependencies", "variables", "prefix")
 _NO_PIP = Requirements((), (), ())
+
+_Listed = tuple[tuple[str, int], ...]
+"""What is written, each with the number of its line."""
 
 
 def read_conda_yaml(source: Source, path: Path) -> EnvironmentSpec:
@@ -33,7 +36,8 @@ class _File:
 
     def spec(self) -> EnvironmentSpec:
         table = self._top()
-        conda, pip_section = self._dependencies(table)
+        listed, pip_section = self._dependencies(table)
+        conda = tuple(written for written, _ in listed)
         pip, pip_notes = self._pip(pip_section)
         notes = (*self._unknown(table), *self._prefix_note(table), *pip_notes)
         if not conda and not pip.lines:
@@ -50,6 +54,7 @@ class _File:
             python=python_constraint(conda)[0],
             notes=(*notes, *pip.notes),
             foreign=origin(conda, pip.lines, self._prefix(table)),
+            places=self._places(table, listed, pip),
         )
 
     # --- the file as a whole ---
@@ -116,15 +121,26 @@ class _File:
         found = table.values.get("variables")
         return checked_variables(self.source, found[1], "variables") if found else ()
 
+    def _places(self, table: Table, conda: _Listed, pip: Requirements) -> tuple[Place, ...]:
+        _, variables = table.values.get("variables", (None, None))
+        keys = variables.values.values() if isinstance(variables, Table) else ()
+        at = self.source.places
+        return (
+            *at("channels", ((self._channel(n), n.line) for n in self._list(table, "channels"))),
+            *at("conda", conda),
+            *at("pip", zip(pip.lines, pip.numbers, strict=True)),
+            *at("variables", ((key.text, key.line) for key, _ in keys)),
+        )
+
     # --- dependencies ---
 
-    def _dependencies(self, table: Table) -> tuple[tuple[str, ...], Node | None]:
+    def _dependencies(self, table: Table) -> tuple[_Listed, Node | None]:
         """(conda's specs, the value of the ``pip:`` map)."""
-        specs: list[str] = []
+        specs: list[tuple[str, int]] = []
         section: tuple[Scalar, Node] | None = None
         for node in self._list(table, "dependencies"):
             if not isinstance(node, Table):
-                specs.append(self._spec(node))
+                specs.append((self._spec(node), node.line))
                 continue
             pip = self._pip_map(node)
             if section:

@@ -62,4 +62,5 @@ def _from_requirements(source: Source, path: Path) -> EnvironmentSpec:
         pip_files=found.files,
         notes=(*found.notes, *empty),
         foreign=origin((), found.lines, ""),
+        places=source.places("pip", zip(found.lines, found.numbers, strict=True)),
     )

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from gpuws.config.conda_specs import kind_of, parsed, python_constraint
+from gpuws.config.conda_specs import kind_of, python_constraint
+from gpuws.plan.conda_spec import parsed
 from gpuws.plan.model import EnvironmentSpec
 
 # Packages that exist for one system only. (libcxx and llvm-openmp exist for Linux too.)
@@ -72,6 +73,10 @@ def without_builds(spec: EnvironmentSpec) -> EnvironmentSpec:
         python=python_constraint(kept)[0] or spec.python,
         notes=(*spec.notes, note),
         foreign=None,
+        places=tuple(
+            (section, _without_build(written) if section == "conda" else written, where)
+            for section, written, where in spec.places
+        ),
     )
 
 

@@ -29,6 +29,7 @@ def read_pyproject(source: Source) -> EnvironmentSpec:
         pip=lines,
         python=_python(source, project),
         notes=(*name_notes, *_notes(source, project, lines)),
+        places=source.places("pip", ((line, _line_of(source, line)) for line in lines)),
     )
 
 
@@ -134,6 +135,9 @@ def _notes(source: Source, project: dict[str, object], lines: tuple[str, ...]) -
 
 
 def _error(source: Source, word: str, message: str, hint: str = "") -> GpuwsError:
+    return source.error(_line_of(source, word), 0, message, hint)
+
+
+def _line_of(source: Source, word: str) -> int:
     """TOML readers keep no places: the line is where the word stands first."""
-    line = next((n for n, text in enumerate(source.lines, 1) if word in text), 1)
-    return source.error(line, 0, message, hint)
+    return next((n for n, text in enumerate(source.lines, 1) if word in text), 1)

@@ -43,6 +43,7 @@ class Requirements:
     lines: tuple[str, ...]
     files: Pairs  # (name, text) of what the lines refer to
     notes: tuple[str, ...]
+    numbers: tuple[int, ...] = ()  # the place of each line in its file
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,13 @@ def collect(source: Source, path: Path, lines: Iterator[tuple[int, str]]) -> Req
     """Check ``lines`` (number, text) of the file at ``path`` and read what they refer to."""
     reader = _Reader(path.absolute().parent)
     top = _File(source, reader.top, "", (path.resolve(),))
-    checked = [reader.checked(top, number, text) for number, text in lines]
-    return Requirements(tuple(checked), tuple(reader.files.items()), tuple(reader.notes))
+    checked = [(reader.checked(top, number, text), number) for number, text in lines]
+    return Requirements(
+        tuple(text for text, _ in checked),
+        tuple(reader.files.items()),
+        tuple(reader.notes),
+        tuple(number for _, number in checked),
+    )
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:

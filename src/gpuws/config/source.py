@@ -7,11 +7,13 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from gpuws.errors import GpuwsError
+from gpuws.plan.model import Place
 
 MAX_BYTES = 1 << 20
 ENVIRONMENT = "environment-file-invalid"
@@ -37,6 +39,10 @@ class Source:
 
     def at(self, line: int) -> str:
         return f"{self.shown}:{line}"
+
+    def places(self, section: str, listed: Iterable[tuple[str, int]]) -> tuple[Place, ...]:
+        """Of what a section lists, each with the number of its line."""
+        return tuple((section, written, self.at(line)) for written, line in listed)
 
     def error(
         self, line: int, column: int, message: str, hint: str = "", *, hide: bool = False

@@ -50,9 +50,8 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         lead_back(world, request.reach)
         _ask_frameworks(request, facts, built, host, world)
         action, calls = _action(plan, built), host.calls - calls
-        return ready(
-            request.reach, workspace, port, action, watch, calls, plan.notes, forwards=forwards
-        )
+        said = (*plan.notes, *plan.warnings)
+        return ready(request.reach, workspace, port, action, watch, calls, said, forwards=forwards)
 
 
 def _say(world: World, plan: UpPlan) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
-from gpuws.plan import naming
+from gpuws.plan import cuda, naming
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.lock import Lock, locked_hash, of_platform
@@ -78,9 +78,12 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         existing=existing,
         wanted_port=_wanted_port(request, existing),
         notes=notes
-        + _environment_notes(request, environment)
+        + _environment_notes(request, facts, environment)
         + superseded(facts, environment, request.reach.host),
-        warnings=() if session == "keep" else (*host_warnings(facts), *gpus.warnings),
+        warnings=(
+            *(() if session == "keep" else (*host_warnings(facts), *gpus.warnings)),
+            *_cuda_warnings(request, facts, environment),
+        ),
     )
 
 
@@ -257,7 +260,22 @@ def _existing_environment(wanted: str, facts: HostFacts) -> str:
     )
 
 
-def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tuple[str, ...]:
+def _cuda_warnings(
+    request: UpRequest, facts: HostFacts, environment: EnvironmentPlan
+) -> tuple[str, ...]:
+    """Of what is about to be built; whoever has built it has read them."""
+    if not environment.build or request.spec is None:
+        return ()
+    found = cuda.warnings(request.spec, facts, request.reach.entry)
+    if environment.lock:  # what the file might bring is known: only the host's own is left to say
+        shadowing = tuple(each for each in found if each.code == "shadowing-libraries")
+        found = (*cuda.locked_warnings(environment.lock, facts), *shadowing)
+    return tuple(map(str, found))
+
+
+def _environment_notes(
+    request: UpRequest, facts: HostFacts, environment: EnvironmentPlan
+) -> tuple[str, ...]:
     spec = request.spec
     said = spec.notes if spec and not environment.use_env else ()
     if environment.lock:
@@ -267,6 +285,8 @@ def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tupl
             f"{spec.source} does not name jupyterlab: it is brought beside your list; "
             "--no-jupyter leaves it out",
         )
+    if environment.build and spec:
+        said += cuda.idle_note(spec, facts, request.reach.entry)
     if request.missing_env:
         said += (f"pass_env: not set on this laptop: {', '.join(request.missing_env)}",)
     return said

@@ -29,6 +29,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+ ()-]{0,60}")
 _ROOT_STATES = frozenset({"absent", "private", "open", "foreign", "link", "file"})
 _FEATURES = frozenset({"venv", "ensurepip"})
 _TEMPORARY = frozenset({"/tmp", "/var/tmp", "/dev/shm"})  # noqa: S108  names to recognise
+_MOST_FOLDERS = 8  # of one kind, where they end up in a message
 _PARTS = frozenset({"root", "home", "tools", "gpus"})
 
 
@@ -112,6 +113,7 @@ def facts_from(fields: Fields) -> HostFacts:
         path=read.take("path", _search_path, ""),
         tmux_missed=answers.clean(one(fields, "tmux_missed"), 300),
         prologue_error=answers.clean(one(fields, "prologue_error")),
+        shadowing=read.each("shadowing", answers.path)[:_MOST_FOLDERS],
         gpus=gpus,
         gpu_error=answers.clean(one(fields, "gpu_error")),
         driver=read.take("driver", _matching(_VERSION), ""),

@@ -7,6 +7,9 @@ from typing import Any
 
 Pairs = tuple[tuple[str, str], ...]
 
+Place = tuple[str, str, str]
+"""(channels, conda, pip or variables; what is written there; file:line)."""
+
 ALIVE_INTERVAL = 4.5  # seconds, where the ssh config says nothing: a dead link is seen in 14 s
 
 
@@ -105,6 +108,12 @@ class EnvironmentSpec:
     python: str | None = None  # PEP 440 specifier such as "==3.11.*" or ">=3.10"; None: any
     notes: tuple[str, ...] = ()  # e.g. "prefix: is ignored"
     foreign: str | None = None  # "Windows" or "macOS" when it is an export with builds from there
+    places: tuple[Place, ...] = field(default=(), compare=False)  # the same list wherever it stands
+
+    def at(self, section: str, written: str) -> str:
+        """Where it stands, as file:line; the file alone where the line is not known."""
+        found = (where for kind, what, where in self.places if (kind, what) == (section, written))
+        return next(found, self.source)
 
 
 # --- what the host is ---------------------------------------------------------------------------
@@ -216,6 +225,7 @@ class HostFacts:
     path: str = ""  # PATH that the tools were looked up with, when a prologue or a login set it
     tmux_missed: str = ""  # why none could be brought, less than a day ago
     prologue_error: str = ""
+    shadowing: tuple[str, ...] = ()  # folders of LD_LIBRARY_PATH with libraries of an environment
     unanswered: tuple[str, ...] = ()  # parts of the probe that ran into their deadline
     doubts: tuple[str, ...] = ()  # keys whose value was absurd and is not believed
 

@@ -12,9 +12,9 @@ from gpuws.config.conda_specs import (
     checked_channel,
     checked_spec,
     kind_of,
-    parsed,
     python_constraint,
 )
+from gpuws.plan.conda_spec import parsed
 
 
 @pytest.mark.parametrize(

@@ -196,3 +196,17 @@ def test_a_list_as_long_as_the_limit_is_read_in_time(tmp_path: Path) -> None:
     begin = time.perf_counter()
     assert len(load(tmp_path, text).conda) == 20_000
     assert time.perf_counter() - begin < 20
+
+
+def test_every_line_is_known_by_its_place(tmp_path: Path) -> None:
+    spec = load(tmp_path, FULL)
+    file = spec.source
+    assert spec.at("channels", "https://conda.example.org/mine") == f"{file}:4"
+    assert spec.at("conda", "numpy>=1.26") == f"{file}:7"
+    assert spec.at("pip", "einops") == f"{file}:11"
+    assert spec.at("variables", "WORKERS") == f"{file}:15"
+    assert spec.at("pip", "numpy>=1.26") == file
+
+
+def test_the_place_of_a_line_does_not_count_in_a_comparison(tmp_path: Path) -> None:
+    assert load(tmp_path, FULL) == load(tmp_path, "# a line more\n" + FULL)

@@ -216,3 +216,32 @@ def test_what_is_wrong_on_the_host_is_said(change: dict[str, Any], word: str) ->
     assert host_warnings(FACTS) == ()
     [said] = host_warnings(replace(FACTS, **change))
     assert word in said
+
+
+CPU = EnvironmentSpec(
+    "environment.yml",
+    "conda",
+    conda=("pytorch=*=cpu*", "cuda-version=12"),
+    places=(("conda", "pytorch=*=cpu*", "environment.yml:4"),),
+)
+
+
+def test_a_build_that_would_leave_the_cards_unused_is_warned_of() -> None:
+    request = replace(REQUEST, spec=CPU)
+    with_cards = replace(FACTS, gpus=(Gpu(0, "GPU-0", "Tesla T4", 1, 0, 0),), cuda="12.4")
+    [said] = decide_up(request, with_cards).warnings
+    assert said == (
+        "environment.yml:4: pytorch=*=cpu* asks for a CPU build, on a host with 1 card(s); "
+        "write `pytorch=*=*cuda*` (cpu-build)"
+    )
+    built = BuiltPrefix(decide_up(request, with_cards).environment.hash)
+    assert decide_up(request, replace(with_cards, prefixes=(built,))).warnings == ()
+    changed = replace(with_cards, workspaces=(_running(prefix="/home/you/gpuws/envs/old"),))
+    kept = decide_up(request, changed)
+    assert (kept.session, kept.warnings) == ("keep", (said,))
+
+
+def test_a_host_without_cards_is_noted_and_not_warned_of() -> None:
+    plan = decide_up(replace(REQUEST, spec=CPU), FACTS)
+    assert plan.warnings == ()
+    assert any(note.endswith("and the host has no GPU") for note in plan.notes)

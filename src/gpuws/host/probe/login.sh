@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2034,SC2154  # variables are shared with the other parts
 # Part of the probe: what a login shell, an rc file or the prologue sets up. Fills PATH, conda_exe,
-# mamba_exe and mamba_prefix.
+# mamba_exe, mamba_prefix and libraries.
 
 # asks what a shell of the user's has set up; the same words in bash, dash, zsh, fish and tcsh
 # shellcheck disable=SC2016  # that shell expands them, not this one
-ASK='/bin/sh -c '\''printf "\n%s\n" "gpuws-path=$PATH" "gpuws-conda=$CONDA_EXE" "gpuws-mamba=$MAMBA_EXE" "gpuws-prefix=$MAMBA_ROOT_PREFIX"'\'''
+ASK='/bin/sh -c '\''printf "\n%s\n" "gpuws-path=$PATH" "gpuws-conda=$CONDA_EXE" "gpuws-mamba=$MAMBA_EXE" "gpuws-prefix=$MAMBA_ROOT_PREFIX" "gpuws-libraries=$LD_LIBRARY_PATH"'\'''
 
 # One login shell, in the way its kind understands; its rc files may print what they like.
 ask_login() {
@@ -61,6 +61,7 @@ learn_line() {
   gpuws-conda=/*) conda_exe=$value ;;
   gpuws-mamba=/*) mamba_exe=$value ;;
   gpuws-prefix=/*) mamba_prefix=$value ;;
+  gpuws-libraries=*) libraries=$value ;;
   esac
 }
 

@@ -5,11 +5,13 @@ tell_tools() {
   conda_exe=${CONDA_EXE:-}
   mamba_exe=${MAMBA_EXE:-}
   mamba_prefix=${MAMBA_ROOT_PREFIX:-}
+  libraries=${LD_LIBRARY_PATH:-}
   [ "$2" != 1 ] || ask_login
   [ -z "$1" ] || ask_prologue "$1"
   # first what takes longest: the interpreters run while the rest is looked for
   tell_pythons
   tell_tmux &
+  tell_shadowing & # before an rc file is asked: what that one sets is not what a session gets
   for each in tar curl wget bzip2 unzip setsid timeout git flock; do
     ! find_tool "$each" || say tool "$each	$found"
   done
@@ -110,6 +112,33 @@ d = os.path.dirname(os.__file__)
 f = [n for n in ("venv", "ensurepip") if os.path.exists(os.path.join(d, n, "__init__.py"))]
 sys.stdout.write("python\tpython%d.%d\t%s\t%d.%d.%d\t%s\n"
                  % (v[0], v[1], sys.argv[1], v[0], v[1], v[2], ",".join(f)))'
+
+# The folders of LD_LIBRARY_PATH that hold what an environment brings itself.
+tell_shadowing() {
+  [ "${#libraries}" -le 4096 ] || return 0
+  old_ifs=$IFS
+  IFS=:
+  set -f
+  # shellcheck disable=SC2086
+  set -- $libraries
+  set +f
+  IFS=$old_ifs
+  for folder in "$@"; do
+    folder=${folder%/}
+    case $folder in
+    */./* | */../* | *//*) ;;
+    /*) ! holds_libraries "$folder" || say shadowing "$folder" ;;
+    esac
+  done
+}
+
+holds_libraries() {
+  for library in "$1"/libcudart.so* "$1"/libcublas.so* "$1"/libcudnn.so* "$1"/libnccl.so* \
+    "$1"/libstdc++.so*; do
+    [ ! -e "$library" ] || return 0
+  done
+  return 1
+}
 
 tell_settings() {
   for each in "$home/.condarc" "$home/.conda/.condarc" "$home/.mambarc" /etc/conda/.condarc \
