@@ -13,6 +13,7 @@ from gpuws import asking, places, view
 from gpuws.config.lock_file import load_locks, lock_path, lock_text
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
+from gpuws.plan.blame import with_lines
 from gpuws.plan.codec import decode
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.lock import Lock, LockedPackage, merged
@@ -151,18 +152,20 @@ def lock(
     before = next((each for each in old if each.platform == platform.name), None)
     entry = request.reach.entry
     person.stage("solve", f"{spec.source} for {platform.name}")
-    found = solved(
-        Wanted(
-            source=str(path),
-            spec=spec,
-            extra=missing_jupyter(spec) if request.jupyter else (),
-            channels=entry.channels,
-            platform=platform,
-            cache=str(places.private(places.cache())),
-            index=entry.pip_index,
-            keep=_kept(before, renew),
-        )
+    wanted = Wanted(
+        source=str(path),
+        spec=spec,
+        extra=missing_jupyter(spec) if request.jupyter else (),
+        channels=entry.channels,
+        platform=platform,
+        cache=str(places.private(places.cache())),
+        index=entry.pip_index,
+        keep=_kept(before, renew),
     )
+    try:
+        found = solved(wanted)
+    except GpuwsError as error:
+        raise with_lines(error, spec) from None
     _say_without_cuda(found, platform, request.reach.host, person)
     return _write(path, old, found.lock, before, spec)
 

@@ -110,6 +110,7 @@ def test_an_unknown_package_is_exit_8_in_the_solvers_words(
     error = done.json()["error"]
     assert error["code"] == "package-not-found"
     assert "no-such-package-anywhere" in error["message"]
+    assert "environment.yml:6 (no-such-package-anywhere)" in error["hint"]
     assert "\n" not in error["message"]
     assert "no-such-package-anywhere" in done.err.partition("error:")[0]  # the log's own lines
     assert not list(conda_lab.root.glob("envs/*/.gpuws-complete"))

@@ -209,6 +209,8 @@ def test_an_environment_that_cannot_be_had_is_told_in_the_solvers_words(
     error = done.json()["error"]
     assert (done.code, error["code"]) == (8, "unsatisfiable")
     assert "shared" in done.err
+    assert "environment.yml:6 (left), " in error["hint"]
+    assert "environment.yml:7 (right)" in error["hint"]
     assert not (lab.laptop.project / "conda-lock.yml").exists()
 
 

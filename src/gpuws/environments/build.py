@@ -14,6 +14,7 @@ from gpuws.environments.order import BuildOrder, Engine, build_script, files
 from gpuws.environments.progress import Lines, plain
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
+from gpuws.plan.blame import with_lines
 from gpuws.plan.ports import Host, Progress, Script
 
 __all__ = [
@@ -179,7 +180,8 @@ def _failure(order: BuildOrder, state: str, answers: dict[str, list[str]]) -> Gp
     where = f"{order.spec.source} with {order.choice.tool}"
     if code == "disk-full":
         return failure("", "", ("No space left on device", *answers.get("tail", ())), where)
-    return failure(code, status, tuple(answers.get("tail", ())), where)
+    found = failure(code, status, tuple(answers.get("tail", ())), where)
+    return with_lines(found, order.spec)
 
 
 _TOOL = re.compile(r"[a-z]{1,20}")
