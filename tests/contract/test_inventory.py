@@ -132,6 +132,23 @@ def test_what_a_workspace_starts_in_is_kept_also_when_nothing_runs(box: Box) -> 
     assert box.listed()[ONE].state == "complete"
 
 
+def test_a_workspace_that_has_ended_can_give_its_environment_up_but_only_its_own(box: Box) -> None:
+    """Two share one; what a process still uses is kept all the same."""
+    prefix = box.make(ONE)
+    for name in ("demo", "other"):
+        box.workspace(name, ONE)
+
+    def given_up(*names: str) -> Removed:
+        return remove(box.host, root=str(box.root), hashes=[ONE], leaving=names)
+
+    assert given_up("demo").kept == ((ONE, "the workspace other uses it"),)
+    assert given_up("demo2", "other").kept == ((ONE, "the workspace demo uses it"),)
+    with sleeping(str(prefix / "bin/sleep")) as pid:
+        assert given_up("demo", "other").kept == ((ONE, f"processes use it: {pid}"),)
+    assert given_up("demo", "other").removed == (str(prefix),)
+    assert not (box.root / "envs/demo").is_symlink()
+
+
 def test_where_gpuws_keeps_its_own_tmux_is_kept(box: Box) -> None:
     """No workspace starts in it, and nothing runs from it while all are down."""
     box.make(ONE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +23,18 @@ def environments(lab: Lab) -> list[dict[str, Any]]:
         "environments"
     ]
     return found
+
+
+@contextlib.contextmanager
+def sleeping_in(prefix: str) -> Iterator[int]:
+    """Somebody's program, started from the environment's own python outside the workspace."""
+    command = [f"{prefix}/bin/python", "-c", "import time; time.sleep(60)"]
+    process = subprocess.Popen(command)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
 
 
 def has(lab: Lab, package: str) -> bool:
@@ -113,7 +128,10 @@ def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> N
     nothing = lab.laptop.run("--json", "env", "rollback", "gpubox", "--yes")
     assert (nothing.code, nothing.json()["error"]["code"]) == (8, "environment-not-found")
 
-    run("down", "--yes")
+    with sleeping_in(new["prefix"]) as pid:
+        kept = run("--json", "down", "--rm-env", "--yes").data()["kept"]
+        assert f"{new['prefix']}: processes use it: {pid}" in kept
+        assert new["prefix"] not in kept
     assert run("--json", "env", "gc", "gpubox", "--yes").data()["removed"] == []
     run("down", "gpubox/demo", "--purge", "--yes")
     collected = run("--json", "env", "gc", "gpubox", "--yes").data()
@@ -137,4 +155,8 @@ def test_a_package_is_added_to_the_file_and_built_or_neither(lab: Lab) -> None:
     assert has(lab, "iniconfig")
     again = run("--json", "env", "add", "gpubox", "--pip", "iniconfig")
     assert (again.code, again.json()["error"]["code"]) == (3, "environment-file-invalid")
-    lab.laptop.ok("down", "--yes")
+    prefix = made["environment"]["prefix"]
+    gone = lab.laptop.ok("--json", "down", "--rm-env", "--yes").data()
+    assert prefix in gone["removed"]
+    assert prefix not in gone["kept"]
+    assert environments(lab) == []

@@ -9,6 +9,7 @@ from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.decide import missing_jupyter
 from gpuws.plan.drift import Drift, counted, drift
+from gpuws.plan.inventory import hash_of
 from gpuws.plan.model import Workspace
 from gpuws.plan.naming import environment_hash
 from gpuws.plan.requests import Differences, DiffRequest
@@ -26,7 +27,7 @@ def run(request: DiffRequest, world: World) -> Differences:
     return Differences(
         workspace=f"{reach.host}/{workspace.name}",
         prefix=prefix,
-        hash=prefix.rpartition("/")[2] if prefix.startswith(f"{seen.root}/envs/") else "",
+        hash=hash_of(prefix, seen.root),
         file=_file(request, workspace, found),
         recorded=found.then is not None,
         asked_for=direct,

@@ -116,6 +116,13 @@ def earlier(workspace: Workspace) -> tuple[str, ...]:
     return tuple(each for each in listed if isinstance(each, str) and _DIGEST.fullmatch(each))
 
 
+def hash_of(prefix: str, root: str) -> str:
+    """The hash of a prefix that gpuws made under this root; "" for any other."""
+    digest = prefix.rpartition("/")[2]
+    ours = prefix == f"{root}/envs/{digest}" and _DIGEST.fullmatch(digest)
+    return digest if ours else ""
+
+
 def earlier_after(workspace: Workspace | None, prefix: str) -> list[str]:
     """What a workspace remembers once it starts in ``prefix``."""
     if workspace is None:
