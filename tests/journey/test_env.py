@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
+import re
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -77,6 +79,10 @@ def drift(lab: Lab) -> None:
     told = run("env", "diff").out
     assert "+ iniconfig==2.0.0" in told
     assert "declares another one" in told
+    assert re.search(rf"iniconfig==2.0.0  \(by {getpass.getuser()}, 20.*, asked for\)", told)
+    lab.laptop.write("environment.yml", PIP_ONLY + "      - iniconfig>=99\n")
+    unmet = run("--json", "env", "diff").data()["unmet"]
+    assert unmet == ["iniconfig>=99: 2.0.0 is installed"]
     lab.laptop.write("environment.yml", PIP_ONLY)
 
 
@@ -90,6 +96,12 @@ def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> N
 
     lab.laptop.write("environment.yml", PIP_ONLY)  # a line less
     assert "restart" in run("--json", "up", "gpubox").err
+    compared = run("--json", "env", "diff").data()
+    assert (compared["file"], compared["unasked"], compared["unmet"]) == (
+        "changed",
+        ["iniconfig"],
+        [],
+    )
     [new, before] = environments(lab)
     assert (new["used_by"], before["used_by"]) == ([], ["demo"])
     assert before["hash"] == old["hash"]

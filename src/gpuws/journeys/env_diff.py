@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from gpuws.environments.asked import unasked, unmet
 from gpuws.environments.installed import Installed, installed
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.decide import missing_jupyter
 from gpuws.plan.drift import Drift, counted, drift
-from gpuws.plan.inventory import hash_of
+from gpuws.plan.inventory import brought, hash_of
+from gpuws.plan.mixes import mixes
 from gpuws.plan.model import Workspace
 from gpuws.plan.naming import environment_hash
 from gpuws.plan.requests import Differences, DiffRequest
@@ -21,7 +23,7 @@ def run(request: DiffRequest, world: World) -> Differences:
     with world.host(reach) as host:
         seen, workspace = find(host, reach, request.name)
         prefix = workspace.get("prefix")
-        found = installed(host, root=seen.root, prefix=prefix)
+        found = installed(host, root=seen.root, prefix=prefix, also="changes")
     moved = drift(found.then, found.now) if found.then is not None else Drift()
     direct, pulled = counted(found.now, found.asked)
     return Differences(
@@ -37,7 +39,22 @@ def run(request: DiffRequest, world: World) -> Differences:
         changed=tuple((asdict(old), asdict(new)) for old, new in moved.changed),
         overwritten=moved.overwritten,
         editable=moved.editable,
+        mixes=mixes(found.now, found.bounds),
+        touched=tuple(asdict(each) for each in found.touched),
+        commands=tuple(asdict(each) for each in found.commands),
+        **_against_file(request, workspace, found),
     )
+
+
+def _against_file(
+    request: DiffRequest, workspace: Workspace, found: Installed
+) -> dict[str, tuple[str, ...]]:
+    if request.spec is None:
+        return {}
+    return {
+        "unmet": unmet(request.spec, found.now, python=found.python),
+        "unasked": unasked(request.spec, found.asked, brought(workspace)),
+    }
 
 
 def _file(request: DiffRequest, workspace: Workspace, found: Installed) -> str:

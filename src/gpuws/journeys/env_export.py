@@ -8,7 +8,7 @@ from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.drift import drift
 from gpuws.plan.export import declared_from, exported
-from gpuws.plan.model import Workspace
+from gpuws.plan.inventory import brought
 from gpuws.plan.requests import Exported, ExportRequest
 
 
@@ -30,7 +30,7 @@ def run(request: ExportRequest, world: World) -> Exported:
         found.yml,
         found.pip,
         found.variables,
-        without=_brought(workspace),
+        without=brought(workspace),
     )
     by_hand = drift(found.then, found.now).added
     if by_hand:
@@ -38,10 +38,3 @@ def run(request: ExportRequest, world: World) -> Exported:
         world.report.note(f"installed by hand and written down here: {names}")
     text = exported(workspace.name, declared, found.now, by_hand, request.how)
     return Exported(f"{reach.host}/{workspace.name}", request.how, text)
-
-
-def _brought(workspace: Workspace) -> list[str]:
-    """What gpuws put beside the list of the file."""
-    environment = workspace.raw.get("environment")
-    added = environment.get("added") if isinstance(environment, dict) else None
-    return [each for each in added if isinstance(each, str)] if isinstance(added, list) else []

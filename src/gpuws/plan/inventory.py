@@ -136,6 +136,13 @@ def earlier_after(workspace: Workspace | None, prefix: str) -> list[str]:
     return [each for each in dict.fromkeys(known) if each != now][:_MOST_KEPT]
 
 
+def brought(workspace: Workspace) -> tuple[str, ...]:
+    """What gpuws put beside the list of the file when it built a workspace's environment."""
+    environment = workspace.raw.get("environment")
+    added = environment.get("added") if isinstance(environment, dict) else None
+    return tuple(each for each in added if isinstance(each, str)) if isinstance(added, list) else ()
+
+
 def before(workspace: Workspace, environments: Sequence[Environment], word: str | None) -> str:
     """The prefix that a rollback goes back to: the named one, else the newest that is still there.
 

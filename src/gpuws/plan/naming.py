@@ -116,11 +116,11 @@ def environment_hash(
         "format": _HASH_FORMAT,
         "kind": spec.kind,
         "machine": machine,
-        "channels": [[_public(each) for each in spec.channels], [_public(c) for c in channels]],
+        "channels": [[public(each) for each in spec.channels], [public(c) for c in channels]],
         "conda": sorted({" ".join(each.split()) for each in spec.conda}),
         "pip": _requirements(spec.pip),
         "pip_files": {name: _requirements(text.splitlines()) for name, text in spec.pip_files},
-        "pip_index": _public(pip_index or "") if through_pip else "",
+        "pip_index": public(pip_index or "") if through_pip else "",
         "variables": dict(spec.variables),
         "python": spec.python,
         "extra": sorted(set(extra)),
@@ -131,10 +131,11 @@ def environment_hash(
 
 def _requirements(written: Iterable[str]) -> list[str]:
     bare = (_COMMENT.sub("", line).strip() for line in written)
-    return [_public(line) for line in bare if line]
+    return [public(line) for line in bare if line]
 
 
-def _public(url: str) -> str:
+def public(url: str) -> str:
+    """A URL, or a line with one, without the credentials in it."""
     return _CREDENTIALS.sub("", url.strip())
 
 

@@ -289,7 +289,9 @@ class EnvironmentsRemoved:
 @dataclass(frozen=True)
 class Differences:
     """Answer of env diff. Packages as plan.drift.Package; ``file``: same, changed or none;
-    ``recorded``: False where nothing is known of the build, so that nothing can have changed."""
+    ``recorded``: False where nothing is known of the build, so that nothing can have changed;
+    ``unmet``: lines of the file that what is there does not satisfy; ``unasked``: names that the
+    build was asked for and the file does not have; ``mixes``: what breaks one another, in words."""
 
     workspace: str
     prefix: str
@@ -303,6 +305,11 @@ class Differences:
     changed: tuple[tuple[dict[str, Any], dict[str, Any]], ...]
     overwritten: tuple[str, ...]
     editable: tuple[str, ...]
+    mixes: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
+    touched: tuple[dict[str, Any], ...] = ()  # plan.changes.Touch
+    commands: tuple[dict[str, Any], ...] = ()  # plan.changes.Command
 
 
 @dataclass(frozen=True)
