@@ -9,6 +9,7 @@ from gpuws.plan import naming
 from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
+from gpuws.plan.space import check_room, need_of_file
 
 _ROOT_FAULTS = {
     "link": "a link, and gpuws does not follow links",
@@ -63,6 +64,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
     session, notes = _session(request, existing, environment, folder)
     if session != "keep" or environment.build:
         _refuse_full_disk(facts)
+    room = _room(request, environment, facts)
     return UpPlan(
         name=request.name,
         root=facts.root,
@@ -76,7 +78,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         notes=notes
         + _environment_notes(request, environment)
         + superseded(facts, environment, request.reach.host),
-        warnings=() if session == "keep" else (*host_warnings(facts), *gpus.warnings),
+        warnings=room + (() if session == "keep" else (*host_warnings(facts), *gpus.warnings)),
     )
 
 
@@ -138,6 +140,15 @@ def _refuse_full_disk(facts: HostFacts) -> None:
         "another place",
         stage="probe",
     )
+
+
+def _room(request: UpRequest, environment: EnvironmentPlan, facts: HostFacts) -> tuple[str, ...]:
+    """Whether what is to be built will fit."""
+    if not environment.build or request.spec is None:
+        return ()
+    reach = request.reach
+    need = need_of_file(request.spec, environment.extra, facts)
+    return check_room(need, facts, host=reach.host, cache_dir=reach.entry.cache_dir)
 
 
 def refuse_other_folder(existing: Workspace, caller: Caller, host: str) -> None:
