@@ -157,6 +157,7 @@ def down_lines(result: dict[str, Any]) -> list[str]:
     stopped = ", ".join(result["stopped"])
     return [
         f"stopped {stopped}" if stopped else "nothing was running",
+        *(f"wrote   {path}" for path in result["snapshots"]),
         *(f"removed {path}" for path in result["removed"]),
         *(f"kept    {path}" for path in result["kept"]),
         *(f"LEFT    {item}" for item in result["left"]),

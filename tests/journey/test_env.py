@@ -6,9 +6,12 @@ import contextlib
 import getpass
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.journey.conftest import Lab
@@ -172,3 +175,30 @@ def test_a_package_is_added_to_the_file_and_built_or_neither(lab: Lab) -> None:
     assert prefix in gone["removed"]
     assert prefix not in gone["kept"]
     assert environments(lab) == []
+
+
+def test_down_offers_to_write_down_what_was_changed_by_hand(lab: Lab) -> None:
+    run = lab.laptop.ok
+    run("--json", "up", "gpubox")
+    pip = ("exec", "gpubox", "--", "python", "-m", "pip", "install", "-q", "iniconfig==2.0.0")
+    run(*pip)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "gpuws", "down"],
+        cwd=str(lab.laptop.project),
+        env={**lab.laptop.env, "TERM": "xterm", "NO_COLOR": "1"},
+        dimensions=(24, 300),
+        encoding="utf-8",
+        timeout=30,
+    )
+    child.expect(r"gpubox/demo was changed by hand \(\+1\): write it to environment.snapshot.yml")
+    child.sendline("y")
+    child.expect(r"wrote +(\S+/environment.snapshot.yml)")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    written = lab.laptop.project / "environment.snapshot.yml"
+    assert "- iniconfig==2.0.0  # installed by hand" in written.read_text()
+    kept = run("--json", "down", "gpubox/demo", "--rm-env", "--snapshot", "--yes").data()
+    assert [Path(each).name for each in kept["snapshots"]] == ["environment.snapshot-2.yml"]
+    assert (lab.laptop.project / "environment.snapshot-2.yml").read_text() == written.read_text()

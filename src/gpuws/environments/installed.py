@@ -31,10 +31,13 @@ class Installed:
     commands: tuple[Command, ...] = ()
 
 
-def installed(host: Host, *, root: str, prefix: str, also: str = "") -> Installed:
-    """One round trip. ``also``: changes. Raises environment-not-found."""
+def installed(
+    host: Host, *, root: str, prefix: str, also: str = "", timeout: float = 60.0
+) -> Installed:
+    """One round trip of ``timeout`` seconds at most. ``also``: changes. Raises
+    environment-not-found."""
     program = script("gpuws.environments", "packages.sh", "changes.sh", "installed.sh")
-    found = fields(host.run(program, root, prefix, also, timeout=60.0), "environment")
+    found = fields(host.run(program, root, prefix, also, timeout=timeout), "environment")
     recorded = answers.yes(found, "recorded")
     asked = (*found.get("conda-asked", ()), *found.get("pip-asked", ()))
     return Installed(

@@ -7,6 +7,7 @@ from gpuws.engines.engine import engine_named
 from gpuws.engines.session import Look, look
 from gpuws.environments.build import cancel, running
 from gpuws.errors import Exit, GpuwsError
+from gpuws.journeys import snapshot
 from gpuws.journeys.env_remove import give_up
 from gpuws.journeys.way import ALIVE
 from gpuws.journeys.world import World
@@ -70,6 +71,7 @@ def _joined(parts: list[Downed]) -> Downed:
         removed=removed,
         left=tuple(item for part in parts for item in part.left),
         kept=tuple(path for path in kept if path not in told),
+        snapshots=tuple(each for part in parts for each in part.snapshots),
     )
 
 
@@ -147,6 +149,7 @@ def _down(
     token = seen.tokens.get(workspace.name, Secret(""))
     _ask_about_kernels(request.reach, workspace, token, host, world, yes=request.yes)
     keep = request.keep_running or _ask_about_strays(request, workspace, seen, host, world)
+    snapshots = snapshot.offer(request, workspace, seen, host, world)
     world.report.stage("session", f"stopping {workspace.name}")
     stopped = stop(
         host,
@@ -162,6 +165,7 @@ def _down(
         removed=stopped.removed,
         left=stopped.left,
         kept=stopped.kept,
+        snapshots=snapshots,
     )
 
 

@@ -116,6 +116,7 @@ class DownRequest:
     purge: bool = False
     yes: bool = False
     keep_running: bool = False
+    snapshot: bool | None = None  # None: ask where the environment was changed by hand
 
 
 @dataclass(frozen=True)
@@ -260,11 +261,22 @@ class Url:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """An environment as it was at `down`, as the text of an environment.yml."""
+
+    workspace: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Downed:
+    """``snapshots``: for the laptop's side to write into files."""
+
     stopped: tuple[str, ...]
     removed: tuple[str, ...]
     left: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 @dataclass(frozen=True)
