@@ -187,9 +187,13 @@ def rollback_request(
 def diff_request(
     host: str | None, file: str | None, options: Options, person: Person
 ) -> DiffRequest:
-    """With the environment file of this folder, where there is one."""
+    """With the environment file of this folder, where there is one, and its lock."""
+    from gpuws.config.lock_file import find_locks
+
     found, name = target(host, options, person, verb="env diff")
-    return DiffRequest(found, caller(), name=name, spec=_spec(file or found.entry.environment))
+    spec = _spec(file or found.entry.environment)
+    locks = find_locks(Path(spec.source)) if spec else ()
+    return DiffRequest(found, caller(), name=name, spec=spec, locks=locks)
 
 
 def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:

@@ -157,6 +157,7 @@ def down_lines(result: dict[str, Any]) -> list[str]:
     stopped = ", ".join(result["stopped"])
     return [
         f"stopped {stopped}" if stopped else "nothing was running",
+        *(f"wrote   {path}" for path in result["snapshots"]),
         *(f"removed {path}" for path in result["removed"]),
         *(f"kept    {path}" for path in result["kept"]),
         *(f"LEFT    {item}" for item in result["left"]),
@@ -237,35 +238,6 @@ def removal_lines(result: dict[str, Any]) -> list[str]:
         *(f"KEPT    {each}" for each in kept),
         *freed,
     ]
-
-
-_FILE = {
-    "same": "the environment file here declares this environment",
-    "changed": "the environment file here declares another one: `up` builds it beside",
-    "none": "there is no environment file here to compare with",
-}
-
-
-def diff_lines(result: dict[str, Any]) -> list[str]:
-    """Of `env diff`."""
-    from gpuws.plan.codec import decode
-    from gpuws.plan.drift import Package
-
-    def words(package: dict[str, Any]) -> str:
-        return decode(Package, package).words
-
-    told = [f"{result['workspace']}: {result['prefix']}", _FILE[result["file"]]]
-    if not result["recorded"]:
-        return [*told, "what was built is not recorded, so what changed since cannot be told"]
-    asked, pulled = result["asked_for"], result["pulled_in"]
-    told.append(f"{asked + pulled} packages: {asked} asked for, {pulled} pulled in")
-    changes = [
-        *(f"+ {words(each)}" for each in result["added"]),
-        *(f"- {words(each)}" for each in result["removed"]),
-        *(f"~ {words(old)} -> {words(new)}" for old, new in result["changed"]),
-        *(f"! overwritten: {each}" for each in result["overwritten"]),
-    ]
-    return [*told, *(changes or ["nothing changed since it was built"])]
 
 
 def added_lines(result: dict[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ VERBS = {
     "up": "-f --file --name --dir --use-env --local-port --gpus -d --detach --no-browser "
     "--no-jupyter --restart --here --dry-run --yes",
     "attach": "-d --detach --local-port --no-browser",
-    "down": "--rm-env --purge -y --yes --all --keep-running",
+    "down": "--rm-env --purge -y --yes --all --keep-running --snapshot --no-snapshot",
     "status": "-w --watch",
     "ls": "-w --watch",
     "url": "",
@@ -179,6 +179,20 @@ def test_every_option_of_a_verb_has_a_variable(laptop: Laptop, verb: str) -> Non
         if each != "help" and f"GPUWS_{each.upper().replace('-', '_')}" not in told
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("down", "gpubox", "--snapshot", "--no-snapshot"),
+        ("env", "export", "gpubox", "--pinned", "--exact"),
+    ],
+)
+def test_options_that_contradict_one_another_are_a_usage_error(
+    laptop: Laptop, words: tuple[str, ...]
+) -> None:
+    error = failure(laptop.run("--json", *words), 2)
+    assert words[-1] in str(error["message"])
 
 
 # --- JSON and streams ---------------------------------------------------------------------------

@@ -26,8 +26,10 @@ from gpuws.engines.engine import SETSID, TMUX, Engine
 from gpuws.environments.build import cancel, ensure, plan_lines
 from gpuws.environments.choose import venv_instead
 from gpuws.environments.conda.bring import unpacked
+from gpuws.environments.installed import Installed, installed
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
+from gpuws.plan.mixes import mixes
 from gpuws.plan.model import EnvironmentSpec
 from tests.support import micromamba
 from tests.support.build_bench import (
@@ -586,6 +588,38 @@ def test_a_full_disk_is_told_and_the_partial_prefix_is_gone(
         assert refused(mamba, order).code == "disk-full"
     finally:
         subprocess.run(["umount", "-l", str(mamba.root)], check=True)
+
+
+# --- what changed since ---------------------------------------------------------------------------
+
+
+def test_a_conda_command_by_hand_is_told_with_what_it_broke(
+    mamba: Bench, conda_channel: Channel
+) -> None:
+    """conda's scipy was made for numpy 1; somebody puts numpy 2 under it."""
+    order = mamba.order(conda_spec(conda_channel.url, PYTHON, "numpy=1.26", "scipy=1.11"))
+    build(mamba, order)
+
+    def now() -> Installed:
+        return installed(mamba.host(), root=order.root, prefix=order.prefix, also="changes")
+
+    before = now()
+    assert (before.touched, before.commands, mixes(before.now, before.bounds)) == ((), (), ())
+    mamba_of = [order.choice.path, "install", "-y", "-p", order.prefix, "-c", conda_channel.url]
+    somebody = {"PATH": os.environ["PATH"], "HOME": str(mamba.home)}
+    subprocess.run([*mamba_of, "six"], check=True, capture_output=True, env=somebody)
+    site = next(Path(order.prefix).glob("lib/python3*/site-packages"))
+    shutil.rmtree(site / "numpy-1.26.4.dist-info")
+    (site / "numpy-2.1.0.dist-info").mkdir()
+    (site / "numpy-2.1.0.dist-info/INSTALLER").write_text("pip\n")
+    after = now()
+    touched = {(each.package.kind, each.package.name) for each in after.touched}
+    assert {("conda", "six"), ("python", "numpy"), ("python", "six")} <= touched
+    [command] = after.commands
+    assert command.line.endswith(" six")
+    assert mixes(after.now, after.bounds) == (
+        "numpy 2.1.0 under scipy-1.11.4-pyhtest_0, which asks for numpy >=1.21,<2",
+    )
 
 
 # --- bringing micromamba --------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gpuws.engines.session import look
-from gpuws.environments.installed import installed
+from gpuws.environments.installed import Installed, installed
 from gpuws.environments.inventory import Removed, inventory, remove
 from gpuws.errors import GpuwsError
 from gpuws.plan.inventory import Environment
@@ -132,6 +133,23 @@ def test_what_a_workspace_starts_in_is_kept_also_when_nothing_runs(box: Box) -> 
     assert box.listed()[ONE].state == "complete"
 
 
+def test_a_workspace_that_has_ended_can_give_its_environment_up_but_only_its_own(box: Box) -> None:
+    """Two share one; what a process still uses is kept all the same."""
+    prefix = box.make(ONE)
+    for name in ("demo", "other"):
+        box.workspace(name, ONE)
+
+    def given_up(*names: str) -> Removed:
+        return remove(box.host, root=str(box.root), hashes=[ONE], leaving=names)
+
+    assert given_up("demo").kept == ((ONE, "the workspace other uses it"),)
+    assert given_up("demo2", "other").kept == ((ONE, "the workspace demo uses it"),)
+    with sleeping(str(prefix / "bin/sleep")) as pid:
+        assert given_up("demo", "other").kept == ((ONE, f"processes use it: {pid}"),)
+    assert given_up("demo", "other").removed == (str(prefix),)
+    assert not (box.root / "envs/demo").is_symlink()
+
+
 def test_where_gpuws_keeps_its_own_tmux_is_kept(box: Box) -> None:
     """No workspace starts in it, and nothing runs from it while all are down."""
     box.make(ONE)
@@ -229,6 +247,83 @@ def test_what_was_recorded_at_the_build_is_told_beside_it(box: Box) -> None:
     assert found.then is not None
     assert [each.words for each in found.then] == ["a==1"]
     assert found.asked == ("a", "b")
+
+
+def changes(box: Box) -> Installed:
+    return installed(box.host, root=str(box.root), prefix=str(box.prefix(ONE)), also="changes")
+
+
+def test_who_changed_what_since_it_was_built_is_told_from_the_books(box: Box) -> None:
+    """The owner and time of an entry, and whether pip was asked for it by name."""
+    prefix = box.make(ONE)
+    (prefix / "conda-meta").mkdir()
+    distribution(prefix, "old-1", "pip")
+    (prefix / "conda-meta/old-1-0.json").touch()
+    (prefix / ".gpuws-packages").write_text("")
+    built = time.time() + 100
+    os.utime(prefix / ".gpuws-packages", (built, built))
+    distribution(prefix, "rich-13.7.0", "pip")
+    distribution(prefix, "mdurl-0.1.2", "pip")
+    site = prefix / "lib/python3.11/site-packages"
+    (site / "rich-13.7.0.dist-info/REQUESTED").touch()
+    later = prefix / "conda-meta/numpy-1.26.4-py311h1.json"
+    later.touch()
+    for path in (site / "rich-13.7.0.dist-info", site / "mdurl-0.1.2.dist-info", later):
+        os.utime(path, (built + 50, built + 50))
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    found = [
+        (each.package.name, each.owner, each.when, each.asked) for each in changes(box).touched
+    ]
+    assert sorted(found) == [
+        ("mdurl", me, int(built) + 50, False),
+        ("numpy", me, int(built) + 50, False),
+        ("rich", me, int(built) + 50, True),
+    ]
+
+
+def test_commands_that_are_not_the_builds_are_told_from_condas_history(box: Box) -> None:
+    prefix = box.make(ONE)
+    (prefix / "conda-meta").mkdir()
+    (prefix / ".gpuws-packages").touch()
+    entries = [
+        f"==> 2026-11-{day:02} 09:00:00 <==\n# cmd: conda {words}\n+ch::a-{day}-0\n"
+        for day, words in (
+            (3, f"create -p {prefix} -f {box.root}/builds/{ONE}/environment.yml"),
+            *((number, f"install -p X a{number} \\t *") for number in range(4, 26)),
+            (26, f"create -p {prefix} -f {box.root}/builds/{ONE}/environment-plain.yml"),
+        )
+    ]
+    (prefix / "conda-meta/history").write_text("".join(entries))
+    told = changes(box).commands
+    assert len(told) == 20  # the last ones
+    assert (told[-1].date, told[-1].line) == (
+        "2026-11-25 09:00:00",
+        "conda install -p X a25 \\t *",
+    )
+    assert not any("create" in each.line for each in told)
+
+
+def test_what_packages_ask_of_numpy_is_read_from_their_metadata(box: Box) -> None:
+    prefix = box.make(ONE)
+    (prefix / "conda-meta").mkdir()
+    record = {"name": "scipy", "depends": ["numpy >=1.21,<2", "numpydoc", "python >=3.9"]}
+    (prefix / "conda-meta/scipy-1.11.4-py_0.json").write_text(json.dumps(record, indent=2))
+    distribution(prefix, "old_one-1.0", "pip")
+    metadata = "Name: old-one\nRequires-Dist: numpy<2,>=1.2\nRequires-Dist: numpy-quaternion\n"
+    place = prefix / "lib/python3.11/site-packages/old_one-1.0.dist-info/METADATA"
+    place.write_text(metadata)
+    assert sorted((each.package, each.asks) for each in changes(box).bounds) == [
+        ("old_one-1.0", "numpy<2,>=1.2"),
+        ("scipy-1.11.4-py_0", "numpy >=1.21,<2"),
+    ]
+
+
+def test_a_virtual_environment_tells_the_version_of_its_python(box: Box) -> None:
+    prefix = box.make(ONE)
+    (prefix / "pyvenv.cfg").write_text("home = /usr/bin\nuv = 0.9\nversion_info = 3.11.9\n")
+    assert changes(box).python == "3.11.9"
+    (prefix / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.1\n")
+    assert changes(box).python == "3.12.1"
 
 
 def test_a_prefix_that_is_gone_is_named(box: Box) -> None:

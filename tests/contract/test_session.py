@@ -597,20 +597,6 @@ def test_a_project_folder_elsewhere_is_never_purged(plain: Lab, short_tmp: Path)
     assert str(mine) in done.kept
 
 
-def test_rm_env_removes_only_what_gpuws_built(plain: Lab) -> None:
-    built = Path(plain.root, "envs", "0123456789abcdef")
-    built.parent.mkdir(parents=True, mode=0o700)
-    Path(plain.root).chmod(0o700)
-    stand_in(built)
-    plain.prefix = str(built)
-    plain.start()
-    link = built.parent / "demo"
-    assert link.readlink() == Path(built.name)
-    done = stop(plain.host, root=plain.root, name="demo", rm_env=True)
-    assert not built.exists() and not link.is_symlink()
-    assert str(built) in done.removed
-
-
 def test_the_link_to_the_environment_is_swapped_not_followed(plain: Lab) -> None:
     envs = Path(plain.root, "envs")
     envs.mkdir(parents=True, mode=0o700)

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.journey.conftest import Lab
@@ -20,6 +28,18 @@ def environments(lab: Lab) -> list[dict[str, Any]]:
         "environments"
     ]
     return found
+
+
+@contextlib.contextmanager
+def sleeping_in(prefix: str) -> Iterator[int]:
+    """Somebody's program, started from the environment's own python outside the workspace."""
+    command = [f"{prefix}/bin/python", "-c", "import time; time.sleep(60)"]
+    process = subprocess.Popen(command)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
 
 
 def has(lab: Lab, package: str) -> bool:
@@ -62,6 +82,10 @@ def drift(lab: Lab) -> None:
     told = run("env", "diff").out
     assert "+ iniconfig==2.0.0" in told
     assert "declares another one" in told
+    assert re.search(rf"iniconfig==2.0.0  \(by {getpass.getuser()}, 20.*, asked for\)", told)
+    lab.laptop.write("environment.yml", PIP_ONLY + "      - iniconfig>=99\n")
+    unmet = run("--json", "env", "diff").data()["unmet"]
+    assert unmet == ["iniconfig>=99: 2.0.0 is installed"]
     lab.laptop.write("environment.yml", PIP_ONLY)
 
 
@@ -75,6 +99,12 @@ def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> N
 
     lab.laptop.write("environment.yml", PIP_ONLY)  # a line less
     assert "restart" in run("--json", "up", "gpubox").err
+    compared = run("--json", "env", "diff").data()
+    assert (compared["file"], compared["unasked"], compared["unmet"]) == (
+        "changed",
+        ["iniconfig"],
+        [],
+    )
     [new, before] = environments(lab)
     assert (new["used_by"], before["used_by"]) == ([], ["demo"])
     assert before["hash"] == old["hash"]
@@ -113,7 +143,10 @@ def test_a_change_is_beside_the_old_one_rolled_back_and_collected(lab: Lab) -> N
     nothing = lab.laptop.run("--json", "env", "rollback", "gpubox", "--yes")
     assert (nothing.code, nothing.json()["error"]["code"]) == (8, "environment-not-found")
 
-    run("down", "--yes")
+    with sleeping_in(new["prefix"]) as pid:
+        kept = run("--json", "down", "--rm-env", "--yes").data()["kept"]
+        assert f"{new['prefix']}: processes use it: {pid}" in kept
+        assert new["prefix"] not in kept
     assert run("--json", "env", "gc", "gpubox", "--yes").data()["removed"] == []
     run("down", "gpubox/demo", "--purge", "--yes")
     collected = run("--json", "env", "gc", "gpubox", "--yes").data()
@@ -137,4 +170,35 @@ def test_a_package_is_added_to_the_file_and_built_or_neither(lab: Lab) -> None:
     assert has(lab, "iniconfig")
     again = run("--json", "env", "add", "gpubox", "--pip", "iniconfig")
     assert (again.code, again.json()["error"]["code"]) == (3, "environment-file-invalid")
-    lab.laptop.ok("down", "--yes")
+    prefix = made["environment"]["prefix"]
+    gone = lab.laptop.ok("--json", "down", "--rm-env", "--yes").data()
+    assert prefix in gone["removed"]
+    assert prefix not in gone["kept"]
+    assert environments(lab) == []
+
+
+def test_down_offers_to_write_down_what_was_changed_by_hand(lab: Lab) -> None:
+    run = lab.laptop.ok
+    run("--json", "up", "gpubox")
+    pip = ("exec", "gpubox", "--", "python", "-m", "pip", "install", "-q", "iniconfig==2.0.0")
+    run(*pip)
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "gpuws", "down"],
+        cwd=str(lab.laptop.project),
+        env={**lab.laptop.env, "TERM": "xterm", "NO_COLOR": "1"},
+        dimensions=(24, 300),
+        encoding="utf-8",
+        timeout=30,
+    )
+    child.expect(r"gpubox/demo was changed by hand \(\+1\): write it to environment.snapshot.yml")
+    child.sendline("y")
+    child.expect(r"wrote +(\S+/environment.snapshot.yml)")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    written = lab.laptop.project / "environment.snapshot.yml"
+    assert "- iniconfig==2.0.0  # installed by hand" in written.read_text()
+    kept = run("--json", "down", "gpubox/demo", "--rm-env", "--snapshot", "--yes").data()
+    assert [Path(each).name for each in kept["snapshots"]] == ["environment.snapshot-2.yml"]
+    assert (lab.laptop.project / "environment.snapshot-2.yml").read_text() == written.read_text()

@@ -83,6 +83,14 @@ def test_a_lock_is_solved_here_and_only_downloaded_and_linked_there(
     assert created[-1].endswith("/explicit.txt")
     asked = "import pandas, numpy; print(pandas.__version__, numpy.__version__)"
     assert run("exec", "gpubox", "--", "python", "-c", asked).out == "2.2.3 2.1.3\n"
+    against = run("--json", "env", "diff", "gpubox").data()
+    assert (against["file"], against["lock"]) == ("same", "same")
+    assert "its lock names exactly this one" in run("env", "diff", "gpubox").out
+    lab.laptop.write("environment.yml", environment(served.url, "pandas", "six"))
+    against = run("--json", "env", "diff", "gpubox").data()
+    assert (against["file"], against["lock"]) == ("changed", "stale")
+    run("env", "lock", "gpubox", "--no-jupyter")
+    assert run("--json", "env", "diff", "gpubox").data()["lock"] == "changed"
     run("down", "--yes")
 
 

@@ -67,12 +67,12 @@ def diff(
     file: File = None,
 ) -> None:
     """What was installed, removed or overwritten by hand since it was built."""
-    from gpuws import asking, view
+    from gpuws import asking, differences, view
 
     person = telling.person()
     request = asking.diff_request(host, file, telling.options, person)
     result = view.one_shot("env_diff", request, person)
-    telling.answer(result, *told.diff_lines(result))
+    telling.answer(result, *differences.lines(result))
 
 
 @app.command()

@@ -164,12 +164,29 @@ def down(
     all: Annotated[
         bool, typer.Option("--all", envvar="GPUWS_ALL", help="every workspace of HOST")
     ] = False,
+    snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--snapshot",
+            envvar="GPUWS_SNAPSHOT",
+            help="write an environment that was changed by hand into environment.snapshot.yml",
+        ),
+    ] = False,
+    no_snapshot: Annotated[
+        bool,
+        typer.Option("--no-snapshot", envvar="GPUWS_NO_SNAPSHOT", help="do not ask about that"),
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Stop Jupyter, close the forwards, remove run files, and prove that nothing is left."""
-    from gpuws import view
+    from pathlib import Path
+
+    from gpuws import snapshots, view
     from gpuws.plan.requests import DownRequest
 
+    if snapshot and no_snapshot:
+        hint = "without both, a person at a terminal is asked"
+        raise GpuwsError("usage", "--snapshot and --no-snapshot at once", hint=hint)
     person = telling.person()
     reach, name = target(host, person)
     request = DownRequest(
@@ -181,10 +198,12 @@ def down(
         purge=purge,
         yes=yes,
         keep_running=keep_running,
+        snapshot=True if snapshot else False if no_snapshot else None,
     )
     result = view.one_shot("down", request, person)
     data = {key: result[key] for key in ("stopped", "removed", "left", "kept")}
-    telling.answer(data, *told.down_lines(result))
+    data["snapshots"] = snapshots.keep(result["snapshots"], Path.cwd(), person.talk)
+    telling.answer(data, *told.down_lines(data))
     if result["left"]:
         telling.code = int(Exit.CONFLICT)
 

@@ -71,12 +71,12 @@ def _with_name(text: str) -> str:
 def python_constraint(specs: tuple[str, ...]) -> tuple[str | None, bool]:
     """(PEP 440 specifier of python or None for any, whether PEP 440 could express it)."""
     found = [each for spec in specs if (each := parsed(spec)) and each.name == "python"]
-    parts = [_pep440(each.version) for each in found]
+    parts = [pep440(each.version) for each in found]
     known = [part for part in parts if part]
     return ",".join(known) or None, None not in parts
 
 
-def _pep440(version: str) -> str | None:
+def pep440(version: str) -> str | None:
     """A conda version constraint as PEP 440; "" for any, None where it cannot be said."""
     clauses = [_clause(part) for part in version.split(",") if part.lstrip("=") not in ("", "*")]
     try:

@@ -53,13 +53,11 @@ def stop(
     name: str,
     keep_running: bool = False,
     purge: bool = False,
-    rm_env: bool = False,
 ) -> Stopped:
     """End the session within 20 s and remove what it ran on. Safe to repeat.
 
     ``keep_running`` leaves the programs that ``strays`` lists; ``purge`` also removes the
-    workspace's folder and its project folder under the root, ``rm_env`` its environment when
-    gpuws built it and nobody else uses it.
+    workspace's folder and its project folder under the root.
     """
     kept = strays(host, root=root, name=name) if keep_running else ()
     fragments = ("record.sh", "look.sh", "hold.sh", "folders.sh", "nonce.sh")
@@ -69,7 +67,6 @@ def stop(
         name,
         " ".join(f"{each.pid}:{each.ticks}" for each in kept),
         "1" if purge else "0",
-        "1" if rm_env else "0",
     )
     try:
         answers = fields(host.run(program, *asked, timeout=120.0), _STAGE)

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # folder: folders.sh; look_*: look.sh
-# stop.sh ROOT NAME KEEP PURGE RM_ENV: end the session and prove that nothing is left of it.
+# stop.sh ROOT NAME KEEP PURGE: end the session and prove that nothing is left of it.
 #   KEEP    "PID:START PID:START": processes that the user wants to go on
 # Answers: stopped yes|no, removed PATH, left WHAT, kept PATH. Safe to repeat.
 
@@ -62,29 +62,6 @@ remove_files() {
     "$folder/jupyter"
 }
 
-# ours_alone PREFIX: no other workspace uses it.
-ours_alone() {
-  for other in "$root"/workspaces/*/workspace.json; do
-    [ "$other" = "$folder/workspace.json" ] || ! grep -qF "\"$1\"" "$other" 2>/dev/null || return 1
-  done
-}
-
-remove_environment() {
-  case ${prefix#"$root/envs/"} in
-  '' | *[!0-9a-f]*)
-    say kept "$prefix"
-    return 0
-    ;;
-  esac
-  if [ -L "$root/envs" ] || [ -L "$prefix" ] || ! ours_alone "$prefix"; then
-    say kept "$prefix"
-    return 0
-  fi
-  chmod -R u+w "$prefix" 2>/dev/null || :
-  remove "$prefix"
-  [ ! -L "$root/envs/$name" ] || remove "$root/envs/$name"
-}
-
 purge() {
   if [ "$dir" = "$root/projects/$name" ] && [ ! -L "$root/projects" ]; then
     remove "$dir"
@@ -122,7 +99,7 @@ main() {
   'stopped '*) ;;
   *) write "$folder/exit" 600 "stopped 0 $(date +%s)$NL" ;;
   esac
-  if [ "$5" = 1 ]; then remove_environment; elif [ -n "$prefix" ]; then say kept "$prefix"; fi
+  [ ! -e "$prefix" ] || say kept "$prefix"
   if [ "$4" = 1 ]; then purge; else
     [ -z "$dir" ] || say kept "$dir"
     say kept "$folder"

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from gpuws.host.script import fields, script
 from gpuws.plan import answers
+from gpuws.plan.changes import Command, Touch, commands_from, touches_from
 from gpuws.plan.drift import Package, packages_from
+from gpuws.plan.mixes import Bound, bounds_from
 from gpuws.plan.ports import Host
 
 
 @dataclass(frozen=True)
 class Installed:
     """``then`` is None where nothing was recorded; ``asked``: names that were declared; ``yml``,
-    ``pip`` and ``variables``: the lines that it was built from."""
+    ``pip`` and ``variables``: the lines that it was built from; ``python``: the version of a
+    virtual environment's. The last three only where changes were asked for."""
 
     machine: str
     now: tuple[Package, ...]
@@ -22,12 +25,19 @@ class Installed:
     yml: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
     variables: str = ""
+    python: str = ""
+    bounds: tuple[Bound, ...] = ()
+    touched: tuple[Touch, ...] = ()
+    commands: tuple[Command, ...] = ()
 
 
-def installed(host: Host, *, root: str, prefix: str) -> Installed:
-    """One round trip. Raises environment-not-found."""
-    program = script("gpuws.environments", "packages.sh", "installed.sh")
-    found = fields(host.run(program, root, prefix, timeout=60.0), "environment")
+def installed(
+    host: Host, *, root: str, prefix: str, also: str = "", timeout: float = 60.0
+) -> Installed:
+    """One round trip of ``timeout`` seconds at most. ``also``: changes. Raises
+    environment-not-found."""
+    program = script("gpuws.environments", "packages.sh", "changes.sh", "installed.sh")
+    found = fields(host.run(program, root, prefix, also, timeout=timeout), "environment")
     recorded = answers.yes(found, "recorded")
     asked = (*found.get("conda-asked", ()), *found.get("pip-asked", ()))
     return Installed(
@@ -38,4 +48,8 @@ def installed(host: Host, *, root: str, prefix: str) -> Installed:
         yml=tuple(found.get("yml", ())),
         pip=tuple(found.get("pip", ())),
         variables="".join(found.get("variables", ())),
+        python=answers.text(answers.one(found, "python"), 40) or "",
+        bounds=bounds_from(found.get("bound", ())),
+        touched=touches_from(found.get("touched", ())),
+        commands=commands_from(found.get("command", ())),
     )

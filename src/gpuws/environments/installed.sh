@@ -1,7 +1,8 @@
 # shellcheck shell=sh
-# installed.sh ROOT PREFIX: what an environment has, and what it had when it was built.
-# Answers: machine NAME, now LINE, then LINE, recorded yes|no, conda-asked NAME, pip-asked NAME, and
-# what it was built from: yml LINE, pip LINE, variables JSON.
+# installed.sh ROOT PREFIX [changes]: what an environment has, and what it had when it was built.
+# Answers: machine NAME, python VERSION, now LINE, then LINE, recorded yes|no, conda-asked NAME,
+# pip-asked NAME, and what it was built from: yml LINE, pip LINE, variables JSON. With "changes" also
+# what changes.sh tells.
 
 # lines KEY FILE
 lines() {
@@ -22,12 +23,20 @@ requirements() {
   done <"$1"
 }
 
+# python_of PREFIX: the version of a virtual environment's python, by its own note.
+python_of() {
+  [ -f "$1/pyvenv.cfg" ] || return 0
+  sed -n 's/^version\(_info\)\{0,1\} *= *\([0-9.]*[0-9]\).*$/\2/p' "$1/pyvenv.cfg" | head -n 1
+}
+
 main() {
   root=$1 prefix=$2
   [ -d "$prefix" ] || die environment-not-found "there is no environment $prefix" \
     "gpuws env list shows those that are there"
   say machine "$(uname -m)"
+  say python "$(python_of "$prefix")"
   packages "$prefix" | while IFS= read -r line; do say now "$line"; done
+  [ "${3:-}" != changes ] || numpy_bounds "$prefix"
   hash=${prefix#"$root/envs/"}
   case $hash in *[!0-9a-f]* | '') hash='' ;; esac
   if [ -z "$hash" ] || [ ! -f "$prefix/.gpuws-packages" ]; then
@@ -35,6 +44,10 @@ main() {
     return 0
   fi
   say recorded yes
+  if [ "${3:-}" = changes ]; then
+    touched "$prefix"
+    commands "$prefix" | tail -n 20
+  fi
   build=$root/builds/$hash
   lines 'then' "$prefix/.gpuws-packages"
   lines conda-asked "$build/conda-names"

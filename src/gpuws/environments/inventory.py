@@ -30,12 +30,13 @@ def inventory(host: Host, *, root: str, workspaces: Sequence[Workspace]) -> tupl
     return inventory_from(fields(host.run(program, root, timeout=120.0), _STAGE), root, workspaces)
 
 
-def remove(host: Host, *, root: str, hashes: Sequence[str]) -> Removed:
-    """Whatever somebody uses by then is kept. Safe to repeat, and to cut."""
+def remove(host: Host, *, root: str, hashes: Sequence[str], leaving: Sequence[str] = ()) -> Removed:
+    """Whatever somebody uses by then is kept. Safe to repeat, and to cut. ``leaving``: workspaces
+    that have ended and give theirs up."""
     if not hashes:
         return Removed(())
     program = script(_PACKAGE, "lock.sh", "users.sh", "remove.sh")
-    answers = fields(host.run(program, root, *hashes, timeout=600.0), _STAGE)
+    answers = fields(host.run(program, root, " ".join(leaving), *hashes, timeout=600.0), _STAGE)
     kept = [each.partition("\t") for each in answers.get("kept", ())]
     return Removed(
         removed=tuple(clean(each, 400) for each in answers.get("removed", ())),

@@ -1,14 +1,17 @@
 # shellcheck shell=sh
-# remove.sh ROOT HASH...: environments that nobody uses. What is used by now is kept, with a reason.
+# remove.sh ROOT LEAVING HASH...: environments that nobody uses. What is used by now is kept, with a
+# reason. LEAVING: names of workspaces that have ended and do not want theirs any more.
 # Answers: removed PATH, kept HASH<TAB>WHY, left PATH.
 
 # why_kept: who uses it. A workspace counts also when it is stopped: its next start wants it.
 why_kept() {
   for other in "$root"/workspaces/*/workspace.json; do
     [ -f "$other" ] || continue
+    user=${other%/workspace.json}
+    user=${user##*/}
+    case " $leaving " in *" $user "*) continue ;; esac
     if grep -qF "\"$prefix\"" "$other" 2>/dev/null; then
-      other=${other%/workspace.json}
-      printf 'the workspace %s uses it' "${other##*/}"
+      printf 'the workspace %s uses it' "$user"
       return 0
     fi
   done
@@ -58,8 +61,8 @@ one() {
 }
 
 main() {
-  root=$1
-  shift
+  root=$1 leaving=$2
+  shift 2
   if [ ! -f "$root/.gpuws-root" ] || [ -L "$root/envs" ] || [ -L "$root/builds" ]; then
     die not-ours "$root has no environments that gpuws made" "it removes nothing through links"
   fi

@@ -7,6 +7,8 @@ from gpuws.engines.engine import engine_named
 from gpuws.engines.session import Look, look
 from gpuws.environments.build import cancel, running
 from gpuws.errors import Exit, GpuwsError
+from gpuws.journeys import snapshot
+from gpuws.journeys.env_remove import give_up
 from gpuws.journeys.way import ALIVE
 from gpuws.journeys.world import World
 from gpuws.plan.model import Secret, Target, Workspace
@@ -52,14 +54,37 @@ def _reached(request: DownRequest, world: World) -> Downed:
         parts = [_end_builds(request, seen, host, world)]
         chosen = _choose(request, seen)
         parts += [_down(request, each, seen, host, world) for each in chosen]
+        if request.rm_env:
+            parts.append(_give_up(chosen, seen, host))
         if request.all and request.purge:
             parts.append(_purge(request, seen, host, world))
+    return _joined(parts)
+
+
+def _joined(parts: list[Downed]) -> Downed:
+    """What a later step removed, or kept for a reason, was not simply kept."""
+    removed = tuple(path for part in parts for path in part.removed)
+    kept = tuple(dict.fromkeys(path for part in parts for path in part.kept))
+    told = {*removed, *(each.partition(": ")[0] for each in kept if ": " in each)}
     return Downed(
         stopped=tuple(name for part in parts for name in part.stopped),
-        removed=tuple(path for part in parts for path in part.removed),
+        removed=removed,
         left=tuple(item for part in parts for item in part.left),
-        kept=tuple(path for part in parts for path in part.kept),
+        kept=tuple(path for path in kept if path not in told),
+        snapshots=tuple(each for part in parts for each in part.snapshots),
     )
+
+
+def _give_up(ended: tuple[Workspace, ...], seen: Look, host: Host) -> Downed:
+    """The environments, once all that is to end has ended: they may have shared one."""
+    try:
+        done = give_up(ended, host, seen.root)
+    except GpuwsError as error:
+        if error.code != "not-ours":
+            raise
+        return Downed((), (), (), (f"{seen.root}/envs: {error.message}",))
+    kept = tuple(f"{seen.root}/envs/{digest}: {why}" for digest, why in done.kept)
+    return Downed((), done.removed, done.left, kept)
 
 
 def _end_builds(request: DownRequest, seen: Look, host: Host, world: World) -> Downed:
@@ -124,6 +149,7 @@ def _down(
     token = seen.tokens.get(workspace.name, Secret(""))
     _ask_about_kernels(request.reach, workspace, token, host, world, yes=request.yes)
     keep = request.keep_running or _ask_about_strays(request, workspace, seen, host, world)
+    snapshots = snapshot.offer(request, workspace, seen, host, world)
     world.report.stage("session", f"stopping {workspace.name}")
     stopped = stop(
         host,
@@ -131,7 +157,6 @@ def _down(
         name=workspace.name,
         keep_running=keep,
         purge=request.purge,
-        rm_env=request.rm_env,
     )
     world.forwards.close(workspace.name)
     world.records.forget(request.reach.host, workspace.name)
@@ -140,6 +165,7 @@ def _down(
         removed=stopped.removed,
         left=stopped.left,
         kept=stopped.kept,
+        snapshots=snapshots,
     )
 
 

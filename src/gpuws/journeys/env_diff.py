@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from gpuws.environments.asked import unasked, unmet
 from gpuws.environments.installed import Installed, installed
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.drift import Drift, counted, drift
+from gpuws.plan.inventory import brought, hash_of
+from gpuws.plan.lock import belongs, locked_hash
+from gpuws.plan.mixes import mixes
 from gpuws.plan.model import Workspace
 from gpuws.plan.naming import environment_hash
 from gpuws.plan.requests import Differences, DiffRequest
+from gpuws.plan.virtual import PLATFORMS
 
 
 def run(request: DiffRequest, world: World) -> Differences:
@@ -20,14 +25,16 @@ def run(request: DiffRequest, world: World) -> Differences:
     with world.host(reach) as host:
         seen, workspace = find(host, reach, request.name)
         prefix = workspace.get("prefix")
-        found = installed(host, root=seen.root, prefix=prefix)
+        found = installed(host, root=seen.root, prefix=prefix, also="changes")
     moved = drift(found.then, found.now) if found.then is not None else Drift()
     direct, pulled = counted(found.now, found.asked)
+    lock = _lock(request, workspace, found)
     return Differences(
         workspace=f"{reach.host}/{workspace.name}",
         prefix=prefix,
-        hash=prefix.rpartition("/")[2] if prefix.startswith(f"{seen.root}/envs/") else "",
-        file=_file(request, workspace, found),
+        hash=hash_of(prefix, seen.root),
+        file="same" if lock == "same" else _file(request, workspace, found),
+        lock=lock,
         recorded=found.then is not None,
         asked_for=direct,
         pulled_in=pulled,
@@ -36,7 +43,22 @@ def run(request: DiffRequest, world: World) -> Differences:
         changed=tuple((asdict(old), asdict(new)) for old, new in moved.changed),
         overwritten=moved.overwritten,
         editable=moved.editable,
+        mixes=mixes(found.now, found.bounds),
+        touched=tuple(asdict(each) for each in found.touched),
+        commands=tuple(asdict(each) for each in found.commands),
+        **_against_file(request, workspace, found),
     )
+
+
+def _against_file(
+    request: DiffRequest, workspace: Workspace, found: Installed
+) -> dict[str, tuple[str, ...]]:
+    if request.spec is None:
+        return {}
+    return {
+        "unmet": unmet(request.spec, found.now, python=found.python),
+        "unasked": unasked(request.spec, found.asked, brought(workspace)),
+    }
 
 
 def _file(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
@@ -53,3 +75,17 @@ def _file(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
         pip_index=entry.pip_index,
     )
     return "same" if workspace.get("prefix").endswith(f"/envs/{digest}") else "changed"
+
+
+def _lock(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
+    """What the lock beside the file is to the environment that is there."""
+    platform = PLATFORMS.get(("Linux", found.machine))
+    lock = next((each for each in request.locks if each.platform == platform), None)
+    if request.spec is None or lock is None:
+        return "none"
+    jupyter = bool(workspace.raw.get("jupyter", True))
+    channels = request.reach.entry.channels
+    if lock.declared and not belongs(lock, request.spec, channels, jupyter=jupyter):
+        return "stale"
+    named = workspace.get("prefix").rpartition("/")[2]
+    return "same" if named == locked_hash(lock, request.spec.variables) else "changed"

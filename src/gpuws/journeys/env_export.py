@@ -6,9 +6,8 @@ from gpuws.environments.installed import installed
 from gpuws.errors import GpuwsError
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
+from gpuws.journeys.written import as_yml
 from gpuws.plan.drift import drift
-from gpuws.plan.export import declared_from, exported
-from gpuws.plan.model import Workspace
 from gpuws.plan.requests import Exported, ExportRequest
 
 
@@ -26,22 +25,9 @@ def run(request: ExportRequest, world: World) -> Exported:
             "host knows others",
             stage="environment",
         )
-    declared = declared_from(
-        found.yml,
-        found.pip,
-        found.variables,
-        without=_brought(workspace),
-    )
     by_hand = drift(found.then, found.now).added
     if by_hand:
         names = ", ".join(each.name for each in by_hand[:10])
         world.report.note(f"installed by hand and written down here: {names}")
-    text = exported(workspace.name, declared, found.now, by_hand, request.how)
+    text = as_yml(workspace, found, by_hand, request.how)
     return Exported(f"{reach.host}/{workspace.name}", request.how, text)
-
-
-def _brought(workspace: Workspace) -> list[str]:
-    """What gpuws put beside the list of the file."""
-    environment = workspace.raw.get("environment")
-    added = environment.get("added") if isinstance(environment, dict) else None
-    return [each for each in added if isinstance(each, str)] if isinstance(added, list) else []

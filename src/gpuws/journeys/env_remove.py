@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gpuws.engines.session import look
-from gpuws.environments.inventory import inventory, remove
+from gpuws.environments.inventory import Removed, inventory, remove
 from gpuws.errors import GpuwsError
 from gpuws.journeys.world import World
-from gpuws.plan.inventory import Environment, garbage, meant, size
+from gpuws.plan.inventory import Environment, garbage, hash_of, meant, size
+from gpuws.plan.model import Workspace
+from gpuws.plan.ports import Host
 from gpuws.plan.requests import EnvironmentsRemoved, RemoveEnvironmentsRequest
 
 
@@ -28,6 +32,13 @@ def run(request: RemoveEnvironmentsRequest, world: World) -> EnvironmentsRemoved
     gone = sum(each.kb for each in chosen if each.prefix in done.removed)
     kept = tuple(f"{digest}: {why}" for digest, why in done.kept)
     return EnvironmentsRemoved(done.removed, kept + done.left, (), gone)
+
+
+def give_up(ended: Sequence[Workspace], host: Host, root: str) -> Removed:
+    """For `down --rm-env`: the environments of workspaces that have ended, by the same rules."""
+    hashes = [hash_of(each.get("prefix"), root) for each in ended]
+    ours = tuple(dict.fromkeys(each for each in hashes if each))
+    return remove(host, root=root, hashes=ours, leaving=[each.name for each in ended])
 
 
 def _chosen(

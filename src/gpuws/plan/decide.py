@@ -11,6 +11,7 @@ from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.lock import Lock, locked_hash, of_platform
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
+from gpuws.plan.space import check_room, need_of_file, need_of_lock
 from gpuws.plan.virtual import platform_of, unmet
 
 _ROOT_FAULTS = {
@@ -67,6 +68,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
     session, notes = _session(request, existing, environment, folder)
     if session != "keep" or environment.build:
         _refuse_full_disk(facts)
+    room = _room(request, environment, facts)
     return UpPlan(
         name=request.name,
         root=facts.root,
@@ -81,6 +83,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         + _environment_notes(request, facts, environment)
         + superseded(facts, environment, request.reach.host),
         warnings=(
+            *room,
             *(() if session == "keep" else (*host_warnings(facts), *gpus.warnings)),
             *_cuda_warnings(request, facts, environment),
         ),
@@ -145,6 +148,16 @@ def _refuse_full_disk(facts: HostFacts) -> None:
         "another place",
         stage="probe",
     )
+
+
+def _room(request: UpRequest, environment: EnvironmentPlan, facts: HostFacts) -> tuple[str, ...]:
+    """Whether what is to be built will fit."""
+    if not environment.build or request.spec is None:
+        return ()
+    reach = request.reach
+    lock = environment.lock
+    need = need_of_lock(lock) if lock else need_of_file(request.spec, environment.extra, facts)
+    return check_room(need, facts, host=reach.host, cache_dir=reach.entry.cache_dir)
 
 
 def refuse_other_folder(existing: Workspace, caller: Caller, host: str) -> None:

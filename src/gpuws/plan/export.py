@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gpuws.plan import answers
-from gpuws.plan.drift import Package, own, plain
+from gpuws.plan.drift import Drift, Package, own, plain
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_.=-]*")
 _NAME = re.compile(r"(?:([^:\s]+::))?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
@@ -82,6 +82,14 @@ def exported(
     if (pip or later) and "pip" not in map(_named, conda):
         conda.append("pip")
     return _written(name, declared, conda, pip, later)
+
+
+def undeclared(declared: Declared, moved: Drift) -> tuple[Package, ...]:
+    """What was installed or changed by hand and has no line of its own to be pinned on."""
+    lines = {*map(_named, declared.conda)}
+    lines |= {plain(found[1]) for line in declared.pip if (found := _REQUIREMENT.fullmatch(line))}
+    changed = (now for _, now in moved.changed if plain(now.name) not in lines)
+    return (*moved.added, *changed)
 
 
 def _written(

@@ -116,6 +116,13 @@ def earlier(workspace: Workspace) -> tuple[str, ...]:
     return tuple(each for each in listed if isinstance(each, str) and _DIGEST.fullmatch(each))
 
 
+def hash_of(prefix: str, root: str) -> str:
+    """The hash of a prefix that gpuws made under this root; "" for any other."""
+    digest = prefix.rpartition("/")[2]
+    ours = prefix == f"{root}/envs/{digest}" and _DIGEST.fullmatch(digest)
+    return digest if ours else ""
+
+
 def earlier_after(workspace: Workspace | None, prefix: str) -> list[str]:
     """What a workspace remembers once it starts in ``prefix``."""
     if workspace is None:
@@ -127,6 +134,13 @@ def earlier_after(workspace: Workspace | None, prefix: str) -> list[str]:
         known = [digest, *known] if _DIGEST.fullmatch(digest) else known
     now = prefix.rpartition("/")[2]
     return [each for each in dict.fromkeys(known) if each != now][:_MOST_KEPT]
+
+
+def brought(workspace: Workspace) -> tuple[str, ...]:
+    """What gpuws put beside the list of the file when it built a workspace's environment."""
+    environment = workspace.raw.get("environment")
+    added = environment.get("added") if isinstance(environment, dict) else None
+    return tuple(each for each in added if isinstance(each, str)) if isinstance(added, list) else ()
 
 
 def before(workspace: Workspace, environments: Sequence[Environment], word: str | None) -> str:

@@ -95,13 +95,17 @@ def usable(
                 stage="environment",
             )
         return ()
-    extra = missing_jupyter(spec)
-    fitting = {declared_hash(spec, extra, channels)}
+    if not foreign and not belongs(locks[0], spec, channels, jupyter=jupyter):
+        raise _stale(locks[0], spec, missing_jupyter(spec) if jupyter else ())
+    return locks
+
+
+def belongs(lock: Lock, spec: EnvironmentSpec, channels: tuple[str, ...], *, jupyter: bool) -> bool:
+    """Whether the lock was made for this declaration; with JupyterLab it serves without it too."""
+    fitting = {declared_hash(spec, missing_jupyter(spec), channels)}
     if not jupyter:
         fitting.add(declared_hash(spec, (), channels))
-    if not foreign and locks[0].declared not in fitting:
-        raise _stale(locks[0], spec, extra if jupyter else ())
-    return locks
+    return lock.declared in fitting
 
 
 def _stale(lock: Lock, spec: EnvironmentSpec, extra: tuple[str, ...]) -> GpuwsError:

@@ -142,7 +142,7 @@ def _requirements(written: Iterable[str]) -> list[str]:
 
 
 def public(url: str) -> str:
-    """Without credentials."""
+    """A URL, or a line with one, without the credentials in it."""
     return _CREDENTIALS.sub("", url.strip())
 
 

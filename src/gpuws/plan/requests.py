@@ -119,6 +119,7 @@ class DownRequest:
     purge: bool = False
     yes: bool = False
     keep_running: bool = False
+    snapshot: bool | None = None  # None: ask where the environment was changed by hand
 
 
 @dataclass(frozen=True)
@@ -151,12 +152,14 @@ class RemoveEnvironmentsRequest:
 
 @dataclass(frozen=True)
 class DiffRequest:
-    """A workspace's environment against its build and the file here, where there is one."""
+    """A workspace's environment against its build and the file here, where there is one, and its
+    lock."""
 
     reach: Reach
     caller: Caller
     name: str | None = None
     spec: EnvironmentSpec | None = None
+    locks: tuple[Lock, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -272,11 +275,22 @@ class Url:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """An environment as it was at `down`, as the text of an environment.yml."""
+
+    workspace: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Downed:
+    """``snapshots``: for the laptop's side to write into files."""
+
     stopped: tuple[str, ...]
     removed: tuple[str, ...]
     left: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -301,7 +315,10 @@ class EnvironmentsRemoved:
 @dataclass(frozen=True)
 class Differences:
     """Answer of env diff. Packages as plan.drift.Package; ``file``: same, changed or none;
-    ``recorded``: False where nothing is known of the build, so that nothing can have changed."""
+    ``recorded``: False where nothing is known of the build, so that nothing can have changed;
+    ``unmet``: lines of the file that what is there does not satisfy; ``unasked``: names that the
+    build was asked for and the file does not have; ``mixes``: what breaks one another, in words;
+    ``lock``: same, changed, stale (it belongs to the file no more), or none for this platform."""
 
     workspace: str
     prefix: str
@@ -315,6 +332,12 @@ class Differences:
     changed: tuple[tuple[dict[str, Any], dict[str, Any]], ...]
     overwritten: tuple[str, ...]
     editable: tuple[str, ...]
+    lock: str = "none"
+    mixes: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
+    touched: tuple[dict[str, Any], ...] = ()  # plan.changes.Touch
+    commands: tuple[dict[str, Any], ...] = ()  # plan.changes.Command
 
 
 @dataclass(frozen=True)
