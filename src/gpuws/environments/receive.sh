@@ -10,7 +10,7 @@
 claim() {
   part=$archive.part.$$
   if [ "$1" -eq 0 ]; then
-    : >"$part" 2>/dev/null || no_room
+    printf '' >"$part" 2>/dev/null || no_room # with ":" a failure would end the shell
   else
     mv "$archive.part" "$part" 2>/dev/null && [ "$(size_of "$part")" -eq "$1" ]
   fi
