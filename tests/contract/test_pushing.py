@@ -23,7 +23,7 @@ from gpuws.errors import GpuwsError
 from gpuws.host import sessions
 from gpuws.host.connect import connect
 from gpuws.host.profile import resolve
-from gpuws.plan.ports import Host
+from gpuws.plan.ports import Host, Script
 from tests.support.fault_proxy import FaultProxy
 from tests.support.local_host import LocalHost
 from tests.support.people import Nobody
@@ -508,6 +508,26 @@ def test_the_first_failure_ends_the_other_lanes(
         push(Between(host, slowly), str(root), wanted, Nobody())
     assert refused.value.code == "wrong-hash"
     assert time.monotonic() - begun < 3.5  # the first archive alone would take 5 s
+
+
+def test_a_server_that_allows_no_session_at_all_any_more_is_told(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_BUSY", 0.2)
+    monkeypatch.setattr(pushing, "lanes", lambda distance, count: 2)
+    wanted = archives(tmp_path / "laptop", 10, 10)
+    with (
+        running_sshd(tmp_path / "s", ["MaxSessions 1"], home=tmp_path) as server,
+        connected(server) as host,
+    ):
+        parcels, _ = pushing.missing(host, str(root), wanted)
+        assert [each.left for each in parcels] == [10, 10]
+        held = host.open_process(Script("held", "sleep 20"))
+        monkeypatch.setattr(pushing, "missing", lambda *_: (parcels, None))
+        with pytest.raises(GpuwsError) as refused:
+            push(host, str(root), wanted, Nobody())
+        held.close()
+    assert (refused.value.code, refused.value.retryable) == ("remote-shell", True)
 
 
 # --- how it goes ----------------------------------------------------------------------------------
