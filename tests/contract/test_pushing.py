@@ -282,12 +282,13 @@ def test_a_root_that_cannot_be_written_is_told(host: Host, tmp_path: Path) -> No
 
 
 @contextlib.contextmanager
-def small_disk(place: Path) -> Iterator[None]:
+def small_disk(place: Path, *options: str) -> Iterator[None]:
     """1 MiB, mounted there."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")
     place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(place)]
+    given = ",".join(("size=1m", "mode=700", *options))
+    mount = ["mount", "-t", "tmpfs", "-o", given, "tmpfs", str(place)]
     if subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("this machine may not mount a tmpfs")
     try:
@@ -328,6 +329,12 @@ def test_a_disk_that_fills_up_meanwhile_is_told_and_the_next_push_goes_on(
         filler.unlink()
         assert 0 < push(host, str(root), wanted, Nobody()).sent < 700_000
         assert wrong_on(root, wanted) == []
+
+
+def test_a_disk_without_inodes_is_full(host: Host, root: Path, tmp_path: Path) -> None:
+    with small_disk(root, "nr_inodes=4"), pytest.raises(GpuwsError) as refused:
+        push(host, str(root), archives(tmp_path / "laptop", 1000), Nobody())
+    assert (refused.value.code, refused.value.exit) == ("disk-full", 7)
 
 
 def test_a_disk_that_became_read_only_is_not_called_full(
