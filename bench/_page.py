@@ -21,6 +21,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("keeper",),
     ("tunnel",),
     ("healing",),
+    ("push",),
 )
 _HEAD = """\
 # Benchmarks

@@ -14,3 +14,10 @@ size_of() {
   s_size=$(wc -c <"$1")
   printf '%s\n' "$((s_size))"
 }
+
+# there FOLDER: it, or the nearest folder above that exists.
+there() {
+  t_folder=$1
+  while [ -n "$t_folder" ] && [ ! -d "$t_folder" ]; do t_folder=${t_folder%/*}; done
+  printf '%s\n' "${t_folder:-/}"
+}

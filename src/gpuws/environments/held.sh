@@ -17,10 +17,8 @@ keep_a_part() {
 }
 
 free_kb() {
-  f_folder=$root
-  while [ -n "$f_folder" ] && [ ! -d "$f_folder" ]; do f_folder=${f_folder%/*}; done
   # shellcheck disable=SC2046 # the fields of the last line
-  set -- $(limited 10 df -kP "${f_folder:-/}" 2>/dev/null | tail -n 1)
+  set -- $(limited 10 df -kP "$(there "$root")" 2>/dev/null | tail -n 1)
   [ -z "${4:-}" ] || say free "$4"
 }
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from gpuws.environments.archives import Archive
@@ -19,6 +19,8 @@ from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
 from gpuws.plan.ports import Host, Progress
 from gpuws.plan.pushing import Held, amount, held_from, lanes
+
+Answers = dict[str, list[str]]  # of receive.sh
 
 _BLOCK = 1 << 20  # bytes read at once
 _COPYING = 300.0  # seconds: the host may have to copy a part that it cannot be sure of
@@ -99,24 +101,24 @@ def _send(host: Host, root: str, parcels: Sequence[Parcel], tally: Tally) -> lis
     count = lanes(host.distance(), len(parcels))
     with ThreadPoolExecutor(count) as pool:
         running = [
-            pool.submit(_lane, host, root, _stream(waiting, tally, stop), extra=number > 0)
-            for number in range(count)
+            pool.submit(_lane, host, root, _stream(waiting, tally, stop)) for _ in range(count)
         ]
         try:
             wait(running, return_when=FIRST_EXCEPTION)
         finally:
             stop.set()
-    return _lost(parcels, running, tally)
+    return _lost(parcels, [each.result() for each in running], tally)
 
 
-def _lane(host: Host, root: str, data: Iterator[bytes], *, extra: bool) -> dict[str, list[str]]:
+def _lane(host: Host, root: str, data: Iterator[bytes]) -> Answers | GpuwsError:
+    """An error where the host has no session for it (MaxSessions): another lane does its part."""
     program = script("gpuws.environments", "mark.sh", "sha256.sh", "archives.sh", "receive.sh")
     try:
         return fields(host.feed(program, root, data=data), "environment")
     except GpuwsError as error:
-        if extra and error.code == "remote-shell":  # MaxSessions: the other lanes do it all
-            return {}
-        raise
+        if error.code != "remote-shell":
+            raise
+        return error
 
 
 def _stream(waiting: deque[Parcel], tally: Tally, stop: threading.Event) -> Iterator[bytes]:
@@ -149,9 +151,12 @@ def _blocks(parcel: Parcel) -> Iterator[bytes]:
 
 
 def _lost(
-    parcels: Sequence[Parcel], ended: Sequence[Future[dict[str, list[str]]]], tally: Tally
+    parcels: Sequence[Parcel], ended: Sequence[Answers | GpuwsError], tally: Tally
 ) -> list[Parcel]:
-    answers = [each.result() for each in ended]
+    refusals = [each for each in ended if isinstance(each, GpuwsError)]
+    answers = [each for each in ended if not isinstance(each, GpuwsError)]
+    if not answers:
+        raise refusals[0]
     unchecked = [name for each in answers for name in each.get("unchecked", ())]
     if unchecked:
         tally.warn_unchecked(len(unchecked))

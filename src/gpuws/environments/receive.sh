@@ -10,7 +10,7 @@
 claim() {
   part=$archive.part.$$
   if [ "$1" -eq 0 ]; then
-    : >"$part" 2>/dev/null || no_room
+    printf '' >"$part" 2>/dev/null || no_room # with ":" a failure would end the shell
   else
     mv "$archive.part" "$part" 2>/dev/null && [ "$(size_of "$part")" -eq "$1" ]
   fi
@@ -59,10 +59,9 @@ check() {
 }
 
 no_room() {
-  put_by
-  n_code=read-only
-  ! is_full "$folder/full.$$" || n_code=disk-full
-  rm -f "$folder/full.$$"
+  n_code=read-only n_probe=$(there "$folder")/full.$$
+  ! is_full "$n_probe" || n_code=disk-full
+  rm -f "$n_probe"
   die "$n_code" "cannot write $archive" "df -h, df -i, and the quota of that folder say why"
 }
 
@@ -70,11 +69,13 @@ no_room() {
 # nothing is said: nobody listens, and a broken pipe would end this shell before the part is put by.
 take() {
   archive "$1" "$4"
-  [ -d "$folder" ] || mkdir -p "$folder" 2>/dev/null ||
-    die read-only "cannot make the folder $folder" "df -h, df -i"
+  [ -d "$folder" ] || mkdir -p "$folder" 2>/dev/null || no_room
   t_ours=yes
   claim "$2" || t_ours=''
-  copy $(($3 - $2)) "$part" || no_room
+  copy $(($3 - $2)) "$part" || {
+    put_by
+    no_room
+  }
   if ! read -r t_end <&3 || [ "$t_end" != . ]; then
     put_by
     return 1
