@@ -3,69 +3,101 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpuws import asking, locking, view
-from gpuws.config.adding import add_packages
-from gpuws.config.environment import find_environment
+from gpuws.config.adding import Edited, add_packages
 from gpuws.config.lock_file import lock_path
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
 
 if TYPE_CHECKING:
+    from gpuws.plan.requests import UpRequest
     from gpuws.report import Plain
 
 
 def run(
     host: str,
     packages: Sequence[str],
-    file: str | None,
+    files: Sequence[Path],
     options: Options,
     person: Plain,
     *,
     pip: bool,
+    yes: bool,
 ) -> dict[str, Any]:
-    """The file is the truth, so it is changed first; where the environment cannot be made of it, it
-    is as it was. A workspace that runs goes on in what it has.
+    """The file is the truth, so it is changed first, and its lock where it has one; where the
+    environment cannot be made of it, both are as they were. A workspace that runs goes on in what
+    it has. Of several files the last changes.
 
-    Raises environment-file-missing, environment-file-invalid, and what `up` raises.
+    Raises environment-file-missing, environment-file-invalid, and what `env lock` and `up` raise.
     """
-    edited = add_packages(_file(host, file, options, person), packages, pip=pip)
+
+    def edit(listed: tuple[Path, ...]) -> Edited:
+        return add_packages(_last(listed), packages, pip=pip)
+
+    request, edited = _request(host, files, options, person, edit, yes=yes)
     locked = None
     try:
-        named = str(edited.path) if file else None
-        if os.path.lexists(lock_path(edited.path)):
-            locked = locking.renewed(host, named, options, person)
-        request = asking.up_request(
-            host,
-            options,
-            person,
-            file=named,
-            name=None,
-            use_env=None,
-            confirm_foreign=asking.foreign_asked(person),
-        )
+        listed = asking.environment_files(files, request.reach.entry)
+        if os.path.lexists(lock_path(listed)):
+            locked = locking.lock(request, listed, person)
+            request = replace(request, locks=locked.locks)
         ready = view.open_workspace("up", request, person, detach=True, browser=False)
     except GpuwsError as error:
         if error.exit in (Exit.ENVIRONMENT, Exit.INPUT):
-            edited.undo()
+            _undo(edited, error)
             if locked:
                 locked.undo()
-            error.message += f"; {edited.path.name} is as it was"
         raise
     return {"file": str(edited.path), "added": list(edited.added), **ready}
 
 
-def _file(host: str, file: str | None, options: Options, person: Plain) -> Path:
-    chosen = file or asking.reach(asking.split(host)[0], options, person).entry.environment
-    found = Path(chosen).expanduser() if chosen else find_environment(Path.cwd())
-    if found is None:
-        raise GpuwsError(
-            "environment-file-missing",
-            f"no environment.yml or requirements.txt in {Path.cwd()} to add a package to",
-            hint="name one with -f FILE",
-            stage="environment",
+def _request(
+    host: str,
+    files: Sequence[Path],
+    options: Options,
+    person: Plain,
+    edit: Callable[[tuple[Path, ...]], Edited],
+    *,
+    yes: bool,
+) -> tuple[UpRequest, Edited]:
+    """What `up` would ask, of the files that it would take, after the edit."""
+    done: list[Edited] = []
+    try:
+        request = asking.up_request(
+            host,
+            options,
+            person,
+            files=files,
+            name=None,
+            use_env=None,
+            confirm_foreign=asking.confirmation(person, yes=yes),
+            edit=lambda listed: done.append(edit(listed)),
+            locks="ignore",
         )
-    return found
+    except BaseException as error:  # Ctrl-C at a question, too
+        for each in done:
+            _undo(each, error)
+        raise
+    return request, done[0]
+
+
+def _undo(edited: Edited, error: BaseException) -> None:
+    edited.undo()
+    if isinstance(error, GpuwsError):
+        error.message += f"; {edited.path.name} is as it was"
+
+
+def _last(files: tuple[Path, ...]) -> Path:
+    if files:
+        return files[-1]
+    raise GpuwsError(
+        "environment-file-missing",
+        "there is no environment file to add a package to",
+        hint="name one with -f FILE",
+        stage="environment",
+    )

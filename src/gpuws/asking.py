@@ -7,6 +7,7 @@ import getpass
 import os
 import socket
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +28,9 @@ from gpuws.projects import Person
 from gpuws.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gpuws.plan.lock import Lock
+
+Confirm = Callable[[EnvironmentSpec], bool]
 
 
 def split(host: str) -> tuple[str, str | None]:
@@ -128,31 +129,35 @@ def up_request(
     options: Options,
     person: Person,
     *,
-    file: str | None,
+    files: Sequence[Path],
     name: str | None,
     use_env: str | None,
-    confirm_foreign: Callable[[EnvironmentSpec], bool],
+    confirm_foreign: Confirm,
+    edit: Callable[[tuple[Path, ...]], None] = lambda _: None,
     locks: str = "use",
     **settings: object,
 ) -> UpRequest:
-    """Reads and checks every local file before anything goes over the wire. ``locks``: use the
-    file's where there is one, require it, or ignore it."""
+    """Reads and checks every local file before anything goes over the wire.
+
+    ``files``: those of -f. ``edit`` is called with the environment files before they are read.
+    ``locks``: use the lock beside them where there is one, require it, or ignore it.
+    """
     from gpuws.plan.naming import workspace_name
 
     found = reach(split(host)[0], options, person)
     name = split(host)[1] if name is None else name
-    chosen_by_flag = file or use_env
+    chosen_by_flag = files or use_env
     flags = {**settings, "name": name, "environment": chosen_by_flag, "use_env": chosen_by_flag}
     entry, projects_name = projects.overlaid(found.entry, flags, options, person)
     found = replace(found, entry=entry)
     name = projects_name if name is None else name
-    use_env = use_env or (None if file else found.entry.use_env)
-    spec = None if use_env else _spec(file or found.entry.environment)
-    if spec and spec.foreign:
-        spec = _without_builds(spec, confirm_foreign)
+    use_env = use_env or (None if files else found.entry.use_env)
+    listed = () if use_env else environment_files(files, found.entry)
+    edit(listed)
+    spec = _spec(listed, confirm_foreign)
     jupyter = bool(settings.get("jupyter", True))
-    locked = _locks(spec, found.entry, jupyter, locks) if spec and locks != "ignore" else ()
-    folder = _folder(file)
+    locked = _locks(listed, spec, found.entry, jupyter, locks) if spec else ()
+    folder = _folder(files)
     chosen, source = workspace_name(name, spec.name if spec else None, folder.name)
     secret, missing = _passed(found)
     commit, dirty = _git(folder)
@@ -185,15 +190,15 @@ def rollback_request(
 
 
 def diff_request(
-    host: str | None, file: str | None, options: Options, person: Person
+    host: str | None, files: Sequence[Path], options: Options, person: Person
 ) -> DiffRequest:
     """With the environment file of this folder, where there is one, and its lock."""
     from gpuws.config.lock_file import find_locks
 
     found, name = target(host, options, person, verb="env diff")
-    spec = _spec(file or found.entry.environment)
-    locks = find_locks(Path(spec.source)) if spec else ()
-    return DiffRequest(found, caller(), name=name, spec=spec, locks=locks)
+    listed = environment_files(files, found.entry)
+    locks = find_locks(listed) if listed else ()
+    return DiffRequest(found, caller(), name=name, spec=_spec(listed), locks=locks)
 
 
 def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:
@@ -203,39 +208,56 @@ def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:
     return secret, tuple(key for key in wanted if key not in os.environ)
 
 
-def _folder(file: str | None) -> Path:
-    """The project's folder: the environment file's where one is named, else the current one."""
-    return Path(file).absolute().parent if file else Path.cwd()
+def _folder(files: Sequence[Path]) -> Path:
+    """The project's folder: the one that all of the files are in, else the current one."""
+    folders = {path.expanduser().absolute().parent for path in files}
+    return folders.pop() if len(folders) == 1 else Path.cwd()
 
 
-def _spec(file: str | None) -> EnvironmentSpec | None:
-    from gpuws.config.environment import find_environment, load_environment
+def environment_files(files: Sequence[Path], entry: HostEntry) -> tuple[Path, ...]:
+    """Those of -f, else those of the host's entry, else the one of this folder, if it has one."""
+    from gpuws.config.environment import find_environment
 
-    path = Path(file).expanduser() if file else find_environment(Path.cwd())
-    return load_environment(path) if path else None
+    if files or entry.environment:
+        return tuple(Path(each).expanduser() for each in files or entry.environment)
+    found = find_environment(Path.cwd())
+    return (found,) if found else ()
 
 
-def _locks(spec: EnvironmentSpec, entry: HostEntry, jupyter: bool, wanted: str) -> tuple[Lock, ...]:
-    """The lock beside the file, by platform. Raises lock-invalid, lock-stale, lock-missing."""
+def _spec(files: tuple[Path, ...], confirm: Confirm | None = None) -> EnvironmentSpec | None:
+    """Of all of them. ``confirm``: asked of exports from another system, which it lets through."""
+    from gpuws.config.environment import load_environment
+    from gpuws.config.merging import merged
+
+    specs = [load_environment(path) for path in files]
+    if confirm:
+        specs = [_without_builds(each, confirm) if each.foreign else each for each in specs]
+    return merged(specs) if specs else None
+
+
+def _locks(
+    files: tuple[Path, ...], spec: EnvironmentSpec, entry: HostEntry, jupyter: bool, wanted: str
+) -> tuple[Lock, ...]:
+    """The lock beside the files, by platform. Raises lock-invalid, lock-stale, lock-missing."""
     from gpuws.config.lock_file import find_locks
     from gpuws.plan.lock import usable
 
-    return usable(find_locks(Path(spec.source)), spec, entry.channels, jupyter, wanted == "require")
+    if wanted == "ignore":
+        return ()
+    return usable(find_locks(files), spec, entry.channels, jupyter, wanted == "require")
 
 
-def foreign_asked(person: Person, *, yes: bool = False) -> Callable[[EnvironmentSpec], bool]:
-    """Whether an export from another system is used without its builds: the person's answer."""
+def confirmation(person: Person, *, yes: bool) -> Confirm:
+    """Asks whether an export from another system is to be used without its builds."""
 
-    def confirmed(spec: EnvironmentSpec) -> bool:
+    def confirm(spec: EnvironmentSpec) -> bool:
         question = f"{spec.source} is an export from {spec.foreign}; use it without builds?"
         return yes or person.confirm(question, flag="--yes")
 
-    return confirmed
+    return confirm
 
 
-def _without_builds(
-    spec: EnvironmentSpec, confirm: Callable[[EnvironmentSpec], bool]
-) -> EnvironmentSpec:
+def _without_builds(spec: EnvironmentSpec, confirm: Confirm) -> EnvironmentSpec:
     from gpuws.config.environment import without_builds
 
     if not confirm(spec):

@@ -70,7 +70,7 @@ def _request(server: DemoServer, person: Plain) -> UpRequest:
         server.alias,
         _options(server),
         person,
-        file=None,
+        files=(),
         name=None,
         use_env=None,
         confirm_foreign=lambda _: False,

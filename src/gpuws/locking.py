@@ -46,12 +46,13 @@ def check_version(option: str, said: str | None) -> None:
         raise GpuwsError("usage", f"{option} {said} is no version", hint=f"as in {option} 12.4")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Written:
-    """A lock file as it was before, so that it can be so again."""
+    """A lock file, and what it was before, so that it can be so again."""
 
     path: Path
     before: bytes | None
+    locks: tuple[Lock, ...]
     now: Lock
     old: Lock | None
 
@@ -64,7 +65,7 @@ class Written:
 
 def run(
     host: str,
-    file: str | None,
+    files: Sequence[Path],
     options: Options,
     person: Plain,
     *,
@@ -76,24 +77,19 @@ def run(
     Raises environment-file-missing, no-solver, unsatisfiable, channel-unreachable, lock-invalid,
     and what reaching a host raises.
     """
-    request = _request(host, file, options, person, jupyter=jupyter)
-    return told(lock(request, person, assumed=assumed))
-
-
-def renewed(host: str, file: str | None, options: Options, person: Plain) -> Written:
-    """The lock of a file that was just changed; what it had stays where it still fits."""
-    return lock(_request(host, file, options, person), person)
+    request, listed = _request(host, files, options, person, jupyter=jupyter)
+    return told(lock(request, listed, person, assumed=assumed))
 
 
 def update(
-    host: str, packages: Sequence[str], file: str | None, options: Options, person: Plain
+    host: str, packages: Sequence[str], files: Sequence[Path], options: Options, person: Plain
 ) -> dict[str, Any]:
     """The newest that the file allows, of these packages or of all, and the environment of it.
 
     A build that fails leaves the lock as it was. Raises lock-missing.
     """
-    request = _request(host, file, options, person)
-    path = _path(request)
+    request, listed = _request(host, files, options, person, jupyter=True)
+    path = lock_path(listed)
     if not os.path.lexists(path):
         raise GpuwsError(
             "lock-missing",
@@ -101,10 +97,10 @@ def update(
             hint=f"`gpuws env lock {host}` writes it; without a lock each build takes the newest",
             stage="environment",
         )
-    written = lock(request, person, renew=tuple(packages) or ("*",))
+    written = lock(request, listed, person, renew=tuple(packages) or ("*",))
     try:
-        again = _request(host, file, options, person, locks="require")
-        ready = view.open_workspace("up", again, person, detach=True, browser=False)
+        request = replace(request, locks=written.locks)
+        ready = view.open_workspace("up", request, person, detach=True, browser=False)
     except GpuwsError as error:
         written.undo()
         error.message += f"; {path.name} is as it was"
@@ -113,37 +109,44 @@ def update(
 
 
 def _request(
-    host: str,
-    file: str | None,
-    options: Options,
-    person: Plain,
-    *,
-    jupyter: bool = True,
-    locks: str = "ignore",
-) -> UpRequest:
-    return asking.up_request(
+    host: str, files: Sequence[Path], options: Options, person: Plain, *, jupyter: bool
+) -> tuple[UpRequest, tuple[Path, ...]]:
+    """What `up` would ask without a lock, and the environment files."""
+    request = asking.up_request(
         host,
         options,
         person,
-        file=file,
+        files=files,
         name=None,
         use_env=None,
-        confirm_foreign=asking.foreign_asked(person),
-        locks=locks,
+        confirm_foreign=asking.confirmation(person, yes=False),
+        locks="ignore",
         jupyter=jupyter,
+    )
+    listed = asking.environment_files(files, request.reach.entry)
+    if listed:
+        return request, listed
+    raise GpuwsError(
+        "environment-file-missing",
+        f"no environment.yml, requirements.txt or pyproject.toml in {Path.cwd()} to lock",
+        hint="name one with -f FILE",
+        stage="environment",
     )
 
 
 def lock(
     request: UpRequest,
+    files: tuple[Path, ...],
     person: Plain,
     *,
     assumed: Assumed | None = None,
     renew: tuple[str, ...] = (),
 ) -> Written:
     """Solve for the host of the request and write. ``renew``: names, or * for all."""
-    spec = _spec(request)
-    path = _path(request)
+    spec = request.spec
+    if spec is None:
+        raise GpuwsError("bug", "a lock was ordered without an environment file")
+    path = lock_path(files)
     from gpuws.solving.apart import solved
     from gpuws.solving.wanted import Wanted
 
@@ -167,7 +170,7 @@ def lock(
     except GpuwsError as error:
         raise with_lines(error, spec) from None
     _say_without_cuda(found, platform, request.reach.host, person)
-    return _write(path, old, found.lock, before, spec)
+    return _write(path, merged(old, found.lock), found.lock, before, files)
 
 
 def _kept(before: Lock | None, renew: tuple[str, ...]) -> tuple[LockedPackage, ...]:
@@ -175,21 +178,6 @@ def _kept(before: Lock | None, renew: tuple[str, ...]) -> tuple[LockedPackage, .
     if before is None or "*" in renew:
         return ()
     return tuple(each for each in before.packages if each.name not in renew)
-
-
-def _spec(request: UpRequest) -> EnvironmentSpec:
-    if request.spec is None:
-        raise GpuwsError(
-            "environment-file-missing",
-            f"no environment.yml, requirements.txt or pyproject.toml in {Path.cwd()} to lock",
-            hint="name one with -f FILE",
-            stage="environment",
-        )
-    return request.spec
-
-
-def _path(request: UpRequest) -> Path:
-    return lock_path(Path(_spec(request).source).absolute())
 
 
 def _platform(
@@ -214,13 +202,12 @@ def _say_without_cuda(found: Solution, platform: Platform, host: str, person: Pl
 
 
 def _write(
-    path: Path, old: tuple[Lock, ...], found: Lock, before: Lock | None, spec: EnvironmentSpec
+    path: Path, locks: tuple[Lock, ...], found: Lock, before: Lock | None, files: tuple[Path, ...]
 ) -> Written:
     data = path.read_bytes() if path.exists() else None
-    source = os.path.relpath(Path(spec.source).absolute(), path.parent)
-    text = lock_text(merged(old, found), (source,))
-    _replace(path, text.encode())
-    return Written(path, data, found, before)
+    sources = [os.path.relpath(each.absolute(), path.absolute().parent) for each in files]
+    _replace(path, lock_text(locks, sources).encode())
+    return Written(path, data, locks, found, before)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -119,3 +119,29 @@ def test_a_mistake_in_another_hosts_entry_is_told_and_harms_nothing(laptop: Lapt
 def test_a_hosts_file_that_is_named_must_be_there(laptop: Laptop) -> None:
     error = failure(laptop.run("--json", "--hosts", "nowhere.yaml", "url", "gpubox"), 3)
     assert error["code"] == "hosts-file-invalid"
+
+
+@pytest.mark.parametrize(
+    ("second", "code", "said"),
+    [
+        ("gone.yml", "environment-file-missing", "gone.yml"),
+        ("bad.yml", "environment-file-invalid", "bad.yml:1"),
+        (".", "environment-file-invalid", "."),
+    ],
+)
+def test_each_of_several_files_is_checked(
+    laptop: Laptop, second: str, code: str, said: str
+) -> None:
+    laptop.write("environment.yml", HEAD + "  - pip\n")
+    laptop.write("bad.yml", "- numpy\n")
+    error = refused(laptop, "-f", "environment.yml", "-f", second)
+    assert error["code"] == code
+    assert said in str(error["message"])
+    added = laptop.run("--json", "env", "add", "gpubox", "-f", second, "-f", "bad.yml", "rich")
+    assert failure(added, 3)["code"] == "environment-file-invalid"
+    assert (laptop.project / "bad.yml").read_text() == "- numpy\n"
+
+
+def test_a_package_needs_a_file_to_go_to(laptop: Laptop) -> None:
+    error = failure(laptop.run("--json", "env", "add", "gpubox", "rich"), 3)
+    assert (error["code"], error["hint"]) == ("environment-file-missing", "name one with -f FILE")

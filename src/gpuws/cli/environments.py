@@ -9,7 +9,7 @@ import typer
 from gpuws import telling as told
 from gpuws.cli.words import (
     Detach,
-    File,
+    Files,
     Host,
     NoBrowser,
     Workspace,
@@ -52,25 +52,30 @@ def add(
     pip: Annotated[
         bool, typer.Option("--pip", envvar="GPUWS_PIP", help="into the file's pip section")
     ] = False,
-    file: File = None,
+    file: Files = None,
+    yes: Yes = False,
 ) -> None:
-    """Put packages into the environment file and build; a build that fails takes them out again."""
+    """Put packages into the environment file and build; a build that fails takes them out again.
+
+    Of several files the last one is changed.
+    """
     from gpuws import adding
 
-    result = adding.run(host, packages, file, telling.options, telling.person(live=True), pip=pip)
+    person = telling.person(live=True)
+    result = adding.run(host, packages, file or (), telling.options, person, pip=pip, yes=yes)
     telling.answer(result, *told.added_lines(result))
 
 
 @app.command()
 def diff(
     host: Workspace = None,
-    file: File = None,
+    file: Files = None,
 ) -> None:
     """What was installed, removed or overwritten by hand since it was built."""
     from gpuws import asking, differences, view
 
     person = telling.person()
-    request = asking.diff_request(host, file, telling.options, person)
+    request = asking.diff_request(host, file or (), telling.options, person)
     result = view.one_shot("env_diff", request, person)
     telling.answer(result, *differences.lines(result))
 
@@ -116,7 +121,7 @@ def gc(
 @app.command()
 def lock(
     host: Host,
-    file: File = None,
+    file: Files = None,
     cuda: Annotated[
         str | None,
         typer.Option("--cuda", envvar="GPUWS_CUDA", help='what the driver can do, "12.4" or none'),
@@ -135,7 +140,7 @@ def lock(
         locking.check_version(name, said)
     result = locking.run(
         host,
-        file,
+        file or (),
         telling.options,
         telling.person(),
         assumed=locking.Assumed(cuda, glibc),
@@ -150,13 +155,13 @@ def update(
     packages: Annotated[
         list[str] | None, typer.Argument(metavar="[PACKAGE...]", help="default: all")
     ] = None,
-    file: File = None,
+    file: Files = None,
 ) -> None:
     """The newest versions that the file allows into the lock, and build."""
     from gpuws import locking
 
     person = telling.person(live=True)
-    result = locking.update(host, packages or (), file, telling.options, person)
+    result = locking.update(host, packages or (), file or (), telling.options, person)
     telling.answer(result, *told.lock_lines(result), *told.beside_lines(result))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,8 +49,15 @@ LocalPort = Annotated[
 NoBrowser = Annotated[
     bool, typer.Option("--no-browser", envvar="GPUWS_NO_BROWSER", help="do not open the browser")
 ]
-File = Annotated[
-    str | None, typer.Option("-f", "--file", envvar="GPUWS_FILE", help="environment file")
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "-f",
+        "--file",
+        envvar="GPUWS_FILE",
+        metavar="FILE",
+        help="environment file; of several, the later ones win",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("-y", "--yes", envvar="GPUWS_YES", help="answer yes")]
 

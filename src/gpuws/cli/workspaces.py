@@ -12,7 +12,7 @@ from gpuws import completing
 from gpuws import telling as told
 from gpuws.cli.words import (
     Detach,
-    File,
+    Files,
     Host,
     LocalPort,
     NoBrowser,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def up(
     host: Host,
-    file: File = None,
+    file: Files = None,
     name: Annotated[
         str | None, typer.Option("--name", envvar="GPUWS_NAME", help="the workspace's name")
     ] = None,
@@ -90,10 +90,10 @@ def up(
             host,
             telling.options,
             person,
-            file=file,
+            files=file or (),
             name=name,
             use_env=use_env,
-            confirm_foreign=asking.foreign_asked(person, yes=yes),
+            confirm_foreign=asking.confirmation(person, yes=yes),
             locks="require" if locked or offline else "ignore" if no_lock else "use",
             offline=offline,
             dir=dir,

@@ -103,11 +103,13 @@ def remote_folder(node: Node) -> str:
     return text
 
 
-def _local_file(node: Node) -> str:
-    text = one_line(node)
-    if text.startswith("-"):
+def _local_files(node: Node) -> tuple[str, ...]:
+    found = tuple(map(one_line, listed(node)))
+    if not found:
+        raise ValueError("a file is missing")
+    if any(text.startswith("-") for text in found):
         raise ValueError("a file cannot begin with '-'\nwrite ./ before it")
-    return text
+    return found
 
 
 def _use_env(node: Node) -> str:
@@ -130,24 +132,24 @@ def _gpus(node: Node) -> str:
     raise ValueError(f"{quoted(text)} is neither a count, nor cards, nor none\n{hint}")
 
 
-def _listed(node: Node) -> tuple[Node, ...]:
+def listed(node: Node) -> tuple[Node, ...]:
     """A list's values; one value alone counts as a list of one."""
     return node.values if isinstance(node, Items) else (node,)
 
 
 def _prologue(node: Node) -> tuple[str, ...]:
-    lines = tuple(_scalar(each).rstrip() for each in _listed(node))
+    lines = tuple(_scalar(each).rstrip() for each in listed(node))
     if not all(lines):
         raise ValueError("a command is missing")
     return lines
 
 
 def _pass_env(node: Node) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(checked_variable(_scalar(each)) for each in _listed(node)))
+    return tuple(dict.fromkeys(checked_variable(_scalar(each)) for each in listed(node)))
 
 
 def _check(node: Node) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(one_line(each).strip() for each in _listed(node)))
+    found = tuple(dict.fromkeys(one_line(each).strip() for each in listed(node)))
     for each in found:
         if len(each) > 200 or not all(part.isidentifier() for part in each.split(".")):
             raise ValueError(
@@ -160,7 +162,7 @@ def _check(node: Node) -> tuple[str, ...]:
 def _channels(node: Node) -> tuple[str, ...]:
     from gpuws.config.conda_specs import checked_channel  # late: completion has no time for it
 
-    return tuple(checked_channel(one_line(each)) for each in _listed(node))
+    return tuple(checked_channel(one_line(each)) for each in listed(node))
 
 
 def _pip_index(node: Node) -> str:
@@ -203,7 +205,7 @@ READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
     "root": remote_folder,
-    "environment": _local_file,
+    "environment": _local_files,
     "use_env": _use_env,
     "dir": remote_folder,
     "gpus": _gpus,

@@ -29,15 +29,18 @@ _NAME_OK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _URL = re.compile(r"(?:git\+)?(?:https?|file|ssh)://[^\s'\"\\`$;|<>]+")
 
 
-def lock_path(file: Path) -> Path:
-    """The lock that belongs to an environment file: conda-lock.yml, and for a file with a name of
-    its own NAME.conda-lock.yml."""
-    return file.with_name(NAME if file.name in FILE_NAMES else f"{file.stem}.{NAME}")
+def lock_path(files: Sequence[Path]) -> Path:
+    """The lock that belongs to environment files, beside the first: conda-lock.yml, for a file with
+    a name of its own NAME.conda-lock.yml, and ONE+TWO.conda-lock.yml for two that are merged."""
+    first = files[0]
+    if len(files) == 1 and first.name in FILE_NAMES:
+        return first.with_name(NAME)
+    return first.with_name(f"{'+'.join(each.stem for each in files)}.{NAME}")
 
 
-def find_locks(file: Path) -> tuple[Lock, ...]:
-    """Those of the lock file beside ``file``; none where there is none."""
-    path = lock_path(file)
+def find_locks(files: Sequence[Path]) -> tuple[Lock, ...]:
+    """Those of the lock file beside them; none where there is none."""
+    path = lock_path(files)
     return load_locks(path) if os.path.lexists(path) else ()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from gpuws.config.host_values import READERS, one_line, remote_folder
+from gpuws.config.host_values import READERS, listed, one_line, remote_folder
 from gpuws.config.hosts import EntryReader, Hosts, Settings
 from gpuws.config.source import Source, read_source
 from gpuws.config.yaml_file import Items, Node, Scalar, Table, describe, load_yaml
@@ -123,7 +123,9 @@ def _is_free(key: str, node: Node) -> bool:
         return True
     if key == "forwards" and isinstance(node, Table):
         return all(_is_own_port(value) for _, value in node.values.values())
-    return key in ("environment", "dir") and isinstance(node, Scalar) and _is_below(node.text)
+    files = listed(node) if key == "environment" else (node,)
+    below = all(isinstance(each, Scalar) and _is_below(each.text) for each in files)
+    return key in ("environment", "dir") and below
 
 
 def _is_own_port(node: Node) -> bool:

@@ -68,7 +68,7 @@ class HostEntry:
     ssh: str | None = None  # alias or user@host[:port]; default: the entry's name
     port: int | None = None
     root: str | None = None  # folder on the host; "~" allowed
-    environment: str | None = None  # environment file on the laptop
+    environment: tuple[str, ...] = ()  # environment files on the laptop, the last one wins
     use_env: str | None = None
     dir: str | None = None  # project folder on the host
     gpus: str | None = None

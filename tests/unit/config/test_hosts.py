@@ -52,7 +52,7 @@ login_env: true"""
         ssh="me@gpu1.example.org:2200",
         port=2201,
         root="/data/me/gpuws",
-        environment="~/p/environment.yml",
+        environment=("~/p/environment.yml",),
         use_env="/opt/envs/x",
         dir="~/work space",
         gpus="0,2",
@@ -66,6 +66,11 @@ login_env: true"""
         login_env=True,
         where=f"{tmp_path / 'hosts.yaml'}:2",
     )
+
+
+def test_several_environment_files_keep_their_order(tmp_path: Path) -> None:
+    found = entry(tmp_path, "environment: [base.yml, ~/gpu.yml]")
+    assert found.environment == ("base.yml", "~/gpu.yml")
 
 
 def test_a_host_without_keys_and_empty_values_are_not_set(tmp_path: Path) -> None:
@@ -172,6 +177,9 @@ BAD = [
     ("dir: /a`id`", "variables are not filled in", ""),
     ('cache_dir: "/a\\nb"', "several lines", ""),
     ("environment: -f", "cannot begin with '-'", "./"),
+    ("environment: [a.yml, -f]", "cannot begin with '-'", "./"),
+    ("environment: []", "a file is missing", ""),
+    ("environment: [a.yml, [b.yml]]", "one value, not a list", ""),
     ("use_env: -n", "neither an environment's name", ""),
     ("gpus: 0", "neither a count", "'0,'"),
     ("gpus: all", "neither a count", ""),

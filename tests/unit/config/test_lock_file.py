@@ -95,8 +95,13 @@ def test_a_lock_of_another_tool_says_nothing_of_the_file(tmp_path: Path) -> None
     ],
 )
 def test_each_file_has_its_own_lock_beside_it(file: str, lock: str) -> None:
-    assert lock_path(Path("/p") / file) == Path("/p") / lock
-    assert find_locks(Path("/nowhere") / file) == ()
+    assert lock_path([Path("/p") / file]) == Path("/p") / lock
+    assert find_locks([Path("/nowhere") / file]) == ()
+
+
+def test_files_that_are_merged_have_one_of_their_own() -> None:
+    both = [Path("/p/environment.yml"), Path("/q/gpu.yml")]
+    assert lock_path(both) == Path("/p/environment+gpu.conda-lock.yml")
 
 
 BAD = {

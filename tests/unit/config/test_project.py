@@ -25,13 +25,19 @@ def test_environment_cards_name_and_a_folder_below_need_no_yes(tmp_path: Path) -
     text = "environment: env/gpu.yml\ngpus: 2\nname: demo\ndir: notebooks\n"
     found = project(tmp_path, text)
     assert found.settings == {
-        "environment": "env/gpu.yml",
+        "environment": ("env/gpu.yml",),
         "gpus": "2",
         "name": "demo",
         "dir": "notebooks",
     }
     assert found.wanted == ()
     assert found.places["gpus"].endswith("gpuws.yaml:2")
+
+
+def test_several_environment_files_below_need_no_yes(tmp_path: Path) -> None:
+    found = project(tmp_path, "environment: [base.yml, env/gpu.yml]\n")
+    assert found.settings == {"environment": ("base.yml", "env/gpu.yml")}
+    assert found.wanted == ()
 
 
 def test_what_does_not_exist_yet_is_ignored_with_its_place(tmp_path: Path) -> None:
@@ -72,6 +78,7 @@ def test_forwards_to_the_hosts_own_ports_need_no_yes(tmp_path: Path) -> None:
     [
         "environment: ../other.yml",
         "environment: /etc/passwd",
+        "environment: [base.yml, ../other.yml]",
         "environment: ~/env.yml",
         "environment: a/../../b.yml",
         "environment: 'C:\\env.yml'",
