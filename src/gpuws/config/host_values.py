@@ -10,10 +10,19 @@ from gpuws.config.source import quoted
 from gpuws.config.variables import checked_variable
 from gpuws.config.yaml_file import Items, Node, Scalar, Table, describe
 from gpuws.plan.forwards import MOST, forward_from, reverse_from
-from gpuws.plan.model import NamedForward, ReverseForward
+from gpuws.plan.model import Mirror, NamedForward, ReverseForward
 
 # Readers raise ValueError with "message" or "message, newline, hint"; the caller adds the place.
 Reader = Callable[[Node], object]
+
+
+class WrongPart(ValueError):
+    """A fault in a part of the value, which has a place of its own."""
+
+    def __init__(self, node: Node, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
 
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*(\\[A-Za-z0-9_.+@-]+)?\$?")  # DOMAIN\user too
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
@@ -130,24 +139,24 @@ def _gpus(node: Node) -> str:
     raise ValueError(f"{quoted(text)} is neither a count, nor cards, nor none\n{hint}")
 
 
-def _listed(node: Node) -> tuple[Node, ...]:
+def listed(node: Node) -> tuple[Node, ...]:
     """A list's values; one value alone counts as a list of one."""
     return node.values if isinstance(node, Items) else (node,)
 
 
 def _prologue(node: Node) -> tuple[str, ...]:
-    lines = tuple(_scalar(each).rstrip() for each in _listed(node))
+    lines = tuple(_scalar(each).rstrip() for each in listed(node))
     if not all(lines):
         raise ValueError("a command is missing")
     return lines
 
 
 def _pass_env(node: Node) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(checked_variable(_scalar(each)) for each in _listed(node)))
+    return tuple(dict.fromkeys(checked_variable(_scalar(each)) for each in listed(node)))
 
 
 def _check(node: Node) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(one_line(each).strip() for each in _listed(node)))
+    found = tuple(dict.fromkeys(one_line(each).strip() for each in listed(node)))
     for each in found:
         if len(each) > 200 or not all(part.isidentifier() for part in each.split(".")):
             raise ValueError(
@@ -160,10 +169,16 @@ def _check(node: Node) -> tuple[str, ...]:
 def _channels(node: Node) -> tuple[str, ...]:
     from gpuws.config.conda_specs import checked_channel  # late: completion has no time for it
 
-    return tuple(checked_channel(one_line(each)) for each in _listed(node))
+    return tuple(checked_channel(one_line(each)) for each in listed(node))
 
 
-def _pip_index(node: Node) -> str:
+def _mirror(node: Node) -> Mirror:
+    from gpuws.config.mirror import mirror  # late: as above
+
+    return mirror(node)
+
+
+def address(node: Node) -> str:
     text = one_line(node)
     # No message repeats it: it may hold a password.
     if not re.fullmatch(r"(https?://|file:///)[^\s\"'`\\<>;|]+", text) or not text.isascii():
@@ -213,7 +228,8 @@ READERS: dict[str, Reader] = {
     "cache_dir": remote_folder,
     "channels": _channels,
     "check": _check,
-    "pip_index": _pip_index,
+    "pip_index": address,
+    "mirror": _mirror,
     "login_env": _yes_or_no,
     "forwards": _forwards,
     "reverse": _reverse,

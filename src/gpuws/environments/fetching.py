@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import urllib.parse
 from collections.abc import Callable
 
@@ -26,7 +27,8 @@ def public(url: str) -> str:
     """For messages: without credentials."""
     parts = urllib.parse.urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+    path = re.sub(r"/t/[^/]+(?=/|$)", "", parts.path)
+    return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))
 
 
 def try_fetch(fetch: Fetch, url: str, misses: list[str]) -> bytes | None:

@@ -12,7 +12,8 @@ from typing import Protocol
 from gpuws.environments.choose import Choice
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
-from gpuws.plan.model import EnvironmentSpec, HostFacts, Pairs
+from gpuws.plan.mirrors import split_spec
+from gpuws.plan.model import EnvironmentSpec, HostFacts, Mirror, Pairs
 from gpuws.plan.naming import package_name
 
 _NAME = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
@@ -55,6 +56,8 @@ class BuildOrder:
     accept_terms: bool = False  # the user said yes to conda's Terms of Service
     wanted_by: str = ""  # the workspace's name
     check: tuple[str, ...] = ()  # modules that must be importable
+    mirror: Mirror | None = None
+    sources: Pairs = ()  # (channel as it is named, address that it comes from)
 
     @property
     def unit(self) -> str:
@@ -75,6 +78,10 @@ class BuildOrder:
     @property
     def effective_channels(self) -> tuple[str, ...]:
         return self.channels or self.spec.channels
+
+    def source(self, channel: str) -> str:
+        """Where a channel comes from: an address of the mirror, or as it is named."""
+        return dict(self.sources).get(channel, channel)
 
 
 def unit(digest: str) -> str:
@@ -159,7 +166,7 @@ def _closed(order: BuildOrder) -> str:
     named = order.effective_channels
     if not order.channels and "nodefaults" not in named:
         return ""
-    return ",".join(each for each in named if each != "nodefaults")
+    return ",".join(order.source(each) for each in named if each != "nodefaults")
 
 
 def _exports(pairs: Pairs) -> str:
@@ -189,13 +196,20 @@ def _expects_jupyter(order: BuildOrder) -> bool:
 def _yml(order: BuildOrder, extra: tuple[str, ...]) -> str:
     """Without the pip section and the variables, which build.sh sees to. JSON strings are YAML."""
     lines = ["channels:"] if order.effective_channels else []
-    lines += [f"  - {json.dumps(channel)}" for channel in order.effective_channels]
+    lines += [f"  - {json.dumps(order.source(each))}" for each in order.effective_channels]
     lines.append("dependencies:")
-    lines += [f"  - {json.dumps(spec)}" for spec in (*_conda_specs(order), *extra)]
+    specs = (_from_source(order, spec) for spec in (*conda_specs(order), *extra))
+    lines += [f"  - {json.dumps(spec)}" for spec in specs]
     return "\n".join(lines) + "\n"
 
 
-def _conda_specs(order: BuildOrder) -> tuple[str, ...]:
+def _from_source(order: BuildOrder, spec: str) -> str:
+    channel, rest = split_spec(spec)
+    return order.source(channel) + rest
+
+
+def conda_specs(order: BuildOrder) -> tuple[str, ...]:
+    """The file's own, with the python and the pip that its other parts need."""
     spec = order.spec
     specs = list(spec.conda)
     names = {package_name(each) for each in specs}
@@ -210,7 +224,7 @@ def _conda_specs(order: BuildOrder) -> tuple[str, ...]:
 def _conda_names(order: BuildOrder) -> tuple[str, ...]:
     if not order.choice.conda:
         return ()
-    return tuple(name for name in map(_conda_name, _conda_specs(order)) if name)
+    return tuple(name for name in map(_conda_name, conda_specs(order)) if name)
 
 
 def _conda_name(text: str) -> str:

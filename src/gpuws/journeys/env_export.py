@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gpuws.environments.installed import installed
 from gpuws.errors import GpuwsError
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.drift import drift
-from gpuws.plan.export import declared_from, exported
-from gpuws.plan.model import Workspace
+from gpuws.plan.export import Declared, declared_from, exported
+from gpuws.plan.mirrors import as_named, split_spec
+from gpuws.plan.model import Mirror, Workspace
 from gpuws.plan.requests import Exported, ExportRequest
 
 
@@ -32,12 +35,21 @@ def run(request: ExportRequest, world: World) -> Exported:
         found.variables,
         without=_brought(workspace),
     )
+    declared = _as_named(declared, reach.entry.mirror)
     by_hand = drift(found.then, found.now).added
     if by_hand:
         names = ", ".join(each.name for each in by_hand[:10])
         world.report.note(f"installed by hand and written down here: {names}")
     text = exported(workspace.name, declared, found.now, by_hand, request.how)
     return Exported(f"{reach.host}/{workspace.name}", request.how, text)
+
+
+def _as_named(declared: Declared, mirror: Mirror | None) -> Declared:
+    """Without the mirror that the build was made through, which another laptop may not have."""
+    parts = map(split_spec, declared.conda)
+    conda = tuple(as_named(channel, mirror) + rest for channel, rest in parts)
+    channels = tuple(as_named(each, mirror) for each in declared.channels)
+    return replace(declared, channels=channels, conda=conda)
 
 
 def _brought(workspace: Workspace) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gpuws.errors import GpuwsError
 from gpuws.plan import naming
 from gpuws.plan.gpus import GpuChoice, choose_gpus
+from gpuws.plan.mirrors import hub_notes
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
 
@@ -75,6 +76,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         wanted_port=_wanted_port(request, existing),
         notes=notes
         + _environment_notes(request, environment)
+        + (() if session == "keep" else hub_notes(request.reach.entry))
         + superseded(facts, environment, request.reach.host),
         warnings=() if session == "keep" else (*host_warnings(facts), *gpus.warnings),
     )

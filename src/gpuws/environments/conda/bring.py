@@ -22,10 +22,10 @@ from gpuws.environments.fetching import (
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
+from gpuws.plan.mirrors import home
 from gpuws.plan.model import HostFacts, Tool
 from gpuws.plan.ports import Host, Progress
 
-ALIAS = "https://conda.anaconda.org"
 _SUBDIRS = {
     ("Linux", "x86_64"): "linux-64",
     ("Linux", "aarch64"): "linux-aarch64",
@@ -41,12 +41,14 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
     Raises wrong-hash, unsupported-platform, or channel-unreachable with what was tried.
     """
     subdir = subdir_of(order.facts)
-    names = tool_channels(order.channels, order.spec.channels)
+    named = tool_channels(order.channels, order.spec.channels)
+    names = tuple(map(order.source, named))
     program = script(
         "gpuws.environments.conda",
         "gpuws.environments:mark.sh",
         "gpuws.environments:download.sh",
         "gpuws.environments:take.sh",
+        "alias.sh",
         "bring.sh",
     )  # its downloads are bounded by themselves, 280 s each
     reply = host.run(program, order.root, subdir, *names, timeout=900.0)
@@ -67,9 +69,14 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
     return tool
 
 
+def platform_of(facts: HostFacts) -> str | None:
+    """conda's name of the platform; None: not one that gpuws knows."""
+    return _SUBDIRS.get((facts.system, facts.machine))
+
+
 def subdir_of(facts: HostFacts) -> str:
-    """conda's name of the platform."""
-    found = _SUBDIRS.get((facts.system, facts.machine))
+    """conda's name of the platform, where micromamba is made for it."""
+    found = platform_of(facts)
     if found:
         return found
     raise GpuwsError(
@@ -112,7 +119,7 @@ def _through_laptop(
 
 
 def channel_url(name: str) -> str:
-    return name.rstrip("/") if "://" in name or name.startswith("/") else f"{ALIAS}/{name}"
+    return name.rstrip("/") if name.startswith("/") else home(name)
 
 
 def _newest_of(home: str, fetch: Fetch, misses: list[str]) -> Listed | None:
