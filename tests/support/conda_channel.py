@@ -16,7 +16,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,6 +143,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def __init__(self, served: Served, *args: object, directory: str) -> None:
         self._served = served
         super().__init__(*args, directory=directory)  # type: ignore[arg-type]
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # who asks may have seen enough
+            super().handle()
 
     def do_GET(self) -> None:
         self.path = re.sub(r"^http://[^/]+", "", self.path)  # as a proxy is asked

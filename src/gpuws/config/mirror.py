@@ -13,6 +13,7 @@ from gpuws.plan.mirrors import PRESETS
 from gpuws.plan.model import Mirror
 
 _KEYS = ("preset", "channels", "pip", "huggingface")
+_MOST = 8
 _EXAMPLE = "channels: {conda-forge: https://mirrors.example.org/conda-forge} is one"
 
 
@@ -58,10 +59,14 @@ def _own(base: Mirror, parts: dict[str, Node]) -> Mirror:
 def _channels(node: Node) -> list[tuple[str, tuple[str, ...]]]:
     if not isinstance(node, Table):
         raise WrongPart(node, f"channels: a map of channels, not {describe(node)}\n{_EXAMPLE}")
-    return [
-        (_channel(key), tuple(_of(key.text, each) for each in listed(value)))
-        for key, value in node.values.values()
-    ]
+    return [(_channel(key), _addresses(key.text, value)) for key, value in node.values.values()]
+
+
+def _addresses(channel: str, node: Node) -> tuple[str, ...]:
+    found = tuple(_of(channel, each) for each in listed(node))
+    if len(found) > _MOST:  # the host waits for each that hangs
+        raise WrongPart(node, f"{len(found)} addresses of one channel, {_MOST} at most")
+    return found
 
 
 def _channel(key: Scalar) -> str:

@@ -17,7 +17,11 @@ from gpuws.plan.mirrors import candidates, expanded, home, name_of, split_spec
 from gpuws.plan.model import Mirror
 from gpuws.plan.ports import Host, Progress
 
-_SECONDS = 60.0  # for the whole question; each address has few of them, all at the same time
+_SECONDS = 120.0  # for the whole question; an address has few of them
+
+Group = tuple[str, tuple[str, ...]]
+"""channel or index, and the addresses of one, best first."""
+
 _RC = (".condarc", ".mambarc")
 
 
@@ -47,7 +51,8 @@ def mirrored(host: Host, order: BuildOrder, progress: Progress) -> BuildOrder:
     asked, index = _asked(order, mirror), _index(order, mirror)
     if not asked and not index:
         return order
-    verdicts = _ask(host, order, [each for of in asked.values() for each in of], index)
+    groups = [("channel", each) for each in asked.values()]
+    verdicts = _ask(host, order, groups + ([("index", (index,))] if index else []))
     chosen = _chosen(order, asked, verdicts)
     if index and not verdicts[index].reason:
         order = replace(order, pip_index=index)
@@ -103,10 +108,11 @@ def _index(order: BuildOrder, mirror: Mirror) -> str:
     return mirror.pip or "" if through_pip and not order.pip_index else ""
 
 
-def _ask(host: Host, order: BuildOrder, addresses: Iterable[str], index: str) -> dict[str, Verdict]:
-    """By the address as it was asked about; a verdict's own is what that means on the host."""
-    asked = [("channel", each) for each in dict.fromkeys(addresses)]
-    asked += [("index", index)] if index else []
+def _ask(host: Host, order: BuildOrder, groups: list[Group]) -> dict[str, Verdict]:
+    """By the address as it was asked about; a verdict's own is what that means on the host.
+
+    Behind one that is of use the others of its group are not asked.
+    """
     program = script(
         "gpuws.environments",
         "gpuws.host:probe/login.sh",
@@ -114,18 +120,24 @@ def _ask(host: Host, order: BuildOrder, addresses: Iterable[str], index: str) ->
         "gpuws.environments.conda:alias.sh",
         "mirrors.sh",
     )
-    words = (platform_of(order.facts) or "noarch", "\n".join(order.prologue), str(len(order.env)))
-    pairs = (word for pair in (*order.env, *asked) for word in pair)
-    answers = fields(host.run(program, *words, *pairs, timeout=_SECONDS), "environment")
+    words = [platform_of(order.facts) or "noarch", "\n".join(order.prologue), str(len(order.env))]
+    words += [word for pair in order.env for word in pair]
+    for kind, addresses in groups:
+        words += [kind, str(len(addresses)), *addresses]
+    answers = fields(host.run(program, *words, timeout=_SECONDS), "environment")
     alias = one_line(answers.get("alias", [""])[-1], 200)
-    good, bad = set(answers.get("yes", ())), dict(_numbered(answers.get("no", ())))
-    return {
-        each: Verdict(
-            public(_on_host(each, alias)),
-            "" if str(number) in good else bad.get(str(number), "no answer"),
-        )
-        for number, (_, each) in enumerate(asked, start=1)
-    }
+    said = dict(_numbered(answers.get("no", ()))) | dict.fromkeys(answers.get("yes", ()), "")
+    return _verdicts([each for _, addresses in groups for each in addresses], said, alias)
+
+
+def _verdicts(every: list[str], said: dict[str, str], alias: str) -> dict[str, Verdict]:
+    """One address may be in several groups, and not asked in all of them."""
+    found: dict[str, Verdict] = {}
+    for number, each in enumerate(every, start=1):
+        if str(number) in said or each not in found:
+            reason = said.get(str(number), "no answer")
+            found[each] = Verdict(public(_on_host(each, alias)), reason)
+    return found
 
 
 def _numbered(lines: Iterable[str]) -> Iterable[tuple[str, str]]:

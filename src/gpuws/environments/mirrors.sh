@@ -1,10 +1,11 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # MODULES is login.sh's
-# mirrors.sh SUBDIR PROLOGUE COUNT [NAME VALUE]... [channel|index ADDRESS]...: which addresses have
-# what they are named for. All are asked at once and have LIMIT seconds. COUNT: how many variables.
+# mirrors.sh SUBDIR PROLOGUE VARIABLES [NAME VALUE]... [channel|index COUNT ADDRESS...]...: of each
+# group the first address that has what it is named for. The groups are asked at the same time, each
+# in its order, an address for LIMIT seconds. VARIABLES: how many.
 # Answers by the address's number: "yes N", or "no N REASON"; and alias, where names lead.
 
-LIMIT=6
+LIMIT=5
 
 # proxies PROLOGUE: those that it sets. It is for another shell, and may hold a secret: on stdin.
 proxies() {
@@ -44,7 +45,7 @@ q
   esac
 }
 
-# ask N KIND ADDRESS
+# ask NUMBER KIND ADDRESS: status 1 where it is of no use.
 ask() {
   a_said=$({ stream "$(page "$2" "$3")" "$LIMIT" | known_by "$2"; } 2>&1) || :
   case $NL$a_said$NL in
@@ -55,6 +56,18 @@ ask() {
   *'(23)'* | *BrokenPipe* | "$NL$NL") a_said='it answers with something else' ;;
   esac
   say no "$1 $(printf '%s\n' "$a_said" | tail -n 1 | cut -c 1-200)"
+  return 1
+}
+
+# first NUMBER KIND COUNT ADDRESS...: NUMBER is that of the address before.
+first() {
+  f_number=$1 f_kind=$2 f_last=$(($1 + $3))
+  shift 3
+  while [ "$f_number" -lt "$f_last" ]; do
+    f_number=$((f_number + 1))
+    ! ask "$f_number" "$f_kind" "$1" || return 0
+    shift
+  done
 }
 
 main() {
@@ -71,9 +84,9 @@ main() {
   say alias "$alias_url"
   m_number=0
   while [ $# -ge 2 ]; do
-    m_number=$((m_number + 1))
-    ask "$m_number" "$1" "$2" &
-    shift 2
+    first "$m_number" "$@" &
+    m_number=$((m_number + $2))
+    shift $(($2 + 2))
   done
   wait
 }

@@ -240,6 +240,7 @@ BAD = [
     ("mirror: {channels: {defaults: 'https://x'}}", "no channel of its own", "pkgs/main"),
     ("mirror: {channels: {'*': 'https://x/'}}", 'for "*" needs {channel}', "{channel}"),
     ("mirror: {channels: {a: 'https://x/{name}'}}", "only {channel}", ""),
+    (f"mirror: {{channels: {{a: {['http://x'] * 9}}}}}", "9 addresses of one channel, 8", ""),
     ("mirror: {pip: 'ftp://x'}", "a URL is needed", ""),
     ("mirror: {huggingface: 'file:///x'}", "https:// or http://", ""),
     ("login_env: 'true'", "true or false, without quotes", ""),
