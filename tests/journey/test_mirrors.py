@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.journey.test_conda import calls, conda_lab, environment
+from tests.journey.test_without_tmux import bare_lab
 from tests.support.conda_channel import Channel, serve
 from tests.support.conda_fixtures import conda_cache, conda_channel
 from tests.support.lab import Lab, prefer_own_port
+from tests.support.tmux_package import tmux_channel
 
-__all__ = ["calls", "conda_cache", "conda_channel", "conda_lab"]
+__all__ = ["bare_lab", "calls", "conda_cache", "conda_channel", "conda_lab"]
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -48,6 +51,23 @@ def test_a_mirror_is_told_beforehand_used_and_left_out_of_what_is_exported(
     assert "conda-forge::activated" in text
     assert "127.0.0.1" not in text
     run("down", "--yes")
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+def test_what_gpuws_brings_itself_comes_through_the_mirror_too(
+    bare_lab: Lab, conda_channel: Channel, tmp_path: Path
+) -> None:
+    lab = bare_lab
+    with serve(tmux_channel(tmp_path / "channel")) as tmux, serve(conda_channel) as packages:
+        more = f"        ours: {packages.url}\n"
+        mirror(lab, f"{tmux.url}\n{more}".rstrip("\n"))
+        lab.laptop.write("environment.yml", environment("ours", "with-prefix"))
+        first = lab.laptop.ok("--json", "up", "gpubox", "--no-jupyter")
+        assert first.data()["session"]["engine"] == "tmux"
+        fetched = [path.rsplit("/", 1)[1] for path in tmux.log + packages.log]
+        for once in ("micromamba-", "tmux-", "with-prefix-"):
+            assert sum(name.startswith(once) for name in fetched) == 1, once
+        lab.laptop.ok("down", "--yes")
 
 
 def test_an_environment_is_the_same_with_a_mirror_and_without(
