@@ -163,6 +163,7 @@ def lock(
         platform=platform,
         cache=str(places.private(places.cache())),
         index=entry.pip_index,
+        mirror=entry.mirror,
         keep=_kept(before, renew),
     )
     try:

@@ -84,7 +84,7 @@ class Bench:
             glibc=os.confstr("CS_GNU_LIBC_VERSION").split()[-1],  # type: ignore[union-attr]
             run_base=self.run_base,
             tools=self.tools,
-            pythons=(Tool("python3", _base_python(), ".".join(map(str, sys.version_info[:3]))),),
+            pythons=(Tool("python3", base_python(), ".".join(map(str, sys.version_info[:3]))),),
         )
 
     def order(
@@ -119,7 +119,7 @@ class Bench:
         )
 
 
-def _base_python() -> str:
+def base_python() -> str:
     return str(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info[1]}")
 
 

@@ -7,14 +7,16 @@ version, pip is the interpreter's own, everything else is tiny but complete.
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import http.server
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,6 +103,9 @@ class Faults:
     missing: set[str] = field(default_factory=set)
     truncated: set[str] = field(default_factory=set)
     delay_s: float = 0.0
+    status: int = 0  # for every question
+    portal: bool = False  # a page of its own, whatever is asked
+    login: str = ""  # "user:password" that is asked for
 
 
 @dataclass
@@ -139,11 +144,22 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self._served = served
         super().__init__(*args, directory=directory)  # type: ignore[arg-type]
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # who asks may have seen enough
+            super().handle()
+
     def do_GET(self) -> None:
+        self.path = re.sub(r"^http://[^/]+", "", self.path)  # as a proxy is asked
         self._served.log.append(self.path)
         faults = self._served.faults
         time.sleep(faults.delay_s)
-        if not self._inside() or any(part in self.path for part in faults.missing):
+        if faults.login and not self._logged_in():
+            self.send_error(401)
+        elif faults.status:
+            self.send_error(faults.status)
+        elif faults.portal:
+            self._page(b"<!DOCTYPE html><html>welcome to this network</html>")
+        elif not self._inside() or any(part in self.path for part in faults.missing):
             self.send_error(404)
         elif any(part in self.path for part in faults.truncated):
             self._truncated()
@@ -166,6 +182,17 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
     def _inside(self) -> bool:
         return self.path == "/channel" or self.path.startswith("/channel/")
+
+    def _logged_in(self) -> bool:
+        word = base64.b64encode(self._served.faults.login.encode()).decode()
+        return self.headers.get("Authorization") == f"Basic {word}"
+
+    def _page(self, data: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def _truncated(self) -> None:
         """Promise the whole file, send half of it, close."""

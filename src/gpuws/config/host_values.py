@@ -10,10 +10,19 @@ from gpuws.config.source import quoted
 from gpuws.config.variables import checked_variable
 from gpuws.config.yaml_file import Items, Node, Scalar, Table, describe
 from gpuws.plan.forwards import MOST, forward_from, reverse_from
-from gpuws.plan.model import NamedForward, ReverseForward
+from gpuws.plan.model import Mirror, NamedForward, ReverseForward
 
 # Readers raise ValueError with "message" or "message, newline, hint"; the caller adds the place.
 Reader = Callable[[Node], object]
+
+
+class WrongPart(ValueError):
+    """A fault in a part of the value, which has a place of its own."""
+
+    def __init__(self, node: Node, message: str) -> None:
+        super().__init__(message)
+        self.node = node
+
 
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*(\\[A-Za-z0-9_.+@-]+)?\$?")  # DOMAIN\user too
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
@@ -165,7 +174,13 @@ def _channels(node: Node) -> tuple[str, ...]:
     return tuple(checked_channel(one_line(each)) for each in listed(node))
 
 
-def _pip_index(node: Node) -> str:
+def _mirror(node: Node) -> Mirror:
+    from gpuws.config.mirror import mirror  # late: as above
+
+    return mirror(node)
+
+
+def address(node: Node) -> str:
     text = one_line(node)
     # No message repeats it: it may hold a password.
     if not re.fullmatch(r"(https?://|file:///)[^\s\"'`\\<>;|]+", text) or not text.isascii():
@@ -215,7 +230,8 @@ READERS: dict[str, Reader] = {
     "cache_dir": remote_folder,
     "channels": _channels,
     "check": _check,
-    "pip_index": _pip_index,
+    "pip_index": address,
+    "mirror": _mirror,
     "login_env": _yes_or_no,
     "forwards": _forwards,
     "reverse": _reverse,

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gpuws.config.host_values import READERS, Reader, host_name
+from gpuws.config.host_values import READERS, Reader, WrongPart, host_name
 from gpuws.config.source import HOSTS, Source, quoted, read_source
 from gpuws.config.variables import checked_variables
 from gpuws.config.yaml_file import Node, Scalar, Table, describe, load_yaml
@@ -24,6 +24,7 @@ _OFTEN_MEANT = {
     "env_file": "environment",
     "conda_env": "use_env",
     "index_url": "pip_index",
+    "hf_endpoint": "mirror",
     "pre": "prologue",
     "modules": "prologue",
     "workdir": "dir",
@@ -90,7 +91,8 @@ class EntryReader:
             self.problems.append(error)
         except ValueError as error:
             message, _, hint = str(error).partition("\n")
-            self.tell(node, f"{key.text}: {message}", hint)
+            at = error.node if isinstance(error, WrongPart) else node
+            self.tell(at, f"{key.text}: {message}", hint)
 
     def _value(self, key: str, node: Node) -> object:
         if key == "env":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gpuws.environments.choose import Choice, choose, python_for, venv_instead
 from gpuws.environments.failures import failure
+from gpuws.environments.mirrors import mirrored
 from gpuws.environments.order import BuildOrder, Engine, build_script, files
 from gpuws.environments.progress import Lines, plain
 from gpuws.errors import GpuwsError
@@ -62,10 +63,11 @@ def ensure(
     nothing: environment-not-found where there is neither an environment nor a build.
     Raises an environment error with the last lines of the log in ``detail``.
     """
-    mode = "join" if join_only or order.choice.bring else "start"
+    asks_first = order.choice.bring or order.mirror is not None
+    mode = "join" if join_only or asks_first else "start"
     state, marker = _ask(host, order, mode)
     if state == "absent" and not join_only:
-        order = _brought(host, order, progress, fetch)
+        order = _brought(host, mirrored(host, order, progress), progress, fetch)
         state, marker = _ask(host, order, "start")
     if state == "complete":
         return _built(order, marker, "reused")

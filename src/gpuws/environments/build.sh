@@ -14,10 +14,15 @@ fail() {
   exit 1
 }
 
-# keep_log: stdin into build.log, a line at a time.
+# keep_log: stdin into build.log, a line at a time, without logins and tokens in addresses.
 keep_log() {
   k_size=0
   while IFS= read -r k_line || [ -n "$k_line" ]; do
+    case $k_line in
+    *://*@* | *://*/t/*)
+      k_line=$(printf '%s\n' "$k_line" | sed 's,://[^/@ ]*@,://,g; s,/t/[^/ ]*/,/,g')
+      ;;
+    esac
     k_size=$((k_size + ${#k_line} + 1))
     if [ "$k_size" -gt "$LOG_LIMIT" ]; then
       mv -f "$build/build.log" "$build/build.log.1" 2>/dev/null || :

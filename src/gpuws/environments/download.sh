@@ -6,44 +6,56 @@
 # download URL FILE: status 1 where it cannot be had; the reason is in download_reason.
 download() {
   download_reason=''
-  case $1 in
-  file://* | /*)
-    d_path=${1#file://}
-    d_path=$(printf %s "$d_path" | sed 's/%20/ /g')
-    if [ -r "$d_path" ] && cp "$d_path" "$2" 2>/dev/null; then return 0; fi
-    download_reason='no such file on the host'
-    ;;
-  http://* | https://*) download_http "$1" "$2" ;;
-  *) download_reason='not an http, https or file address' ;;
-  esac
-  [ -z "$download_reason" ]
-}
-
-download_http() {
-  if have curl; then
-    printf 'url = "%s"\n' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')" |
-      curl -fsSL --connect-timeout 15 --max-time 280 --speed-limit 1 --speed-time 30 \
-        -K - -o "$2" 2>"$2.err" && return 0
-  elif have python3; then
-    printf %s "$1" | python3 -c '
-import sys, shutil, urllib.request
-with urllib.request.urlopen(sys.stdin.read(), timeout=30) as page, open(sys.argv[1], "wb") as out:
-    shutil.copyfileobj(page, out)' "$2" 2>"$2.err" && return 0
-  elif have wget; then
-    case $1 in
-    *@*)
-      download_reason='wget would show the password of the address; curl or python3 is needed'
-      return 0
-      ;;
-    esac
-    limited 280 wget -q -T 30 -O "$2" "$1" 2>"$2.err" && return 0
-  else
-    download_reason='the host has no curl, wget or python3'
-    return 0
-  fi
+  stream "$1" 280 >"$2" 2>"$2.err" && return 0
   download_reason=$(tail -n 1 "$2.err" 2>/dev/null | cut -c 1-200)
   download_reason=${download_reason:-no answer}
+  return 1
 }
+
+# stream URL SECONDS: what lies there on stdout; why it cannot be had on stderr.
+stream() {
+  case $1 in
+  file://* | /*)
+    cat "$(printf %s "${1#file://}" | sed 's/%20/ /g')" 2>/dev/null ||
+      refuse 'no such file on the host'
+    ;;
+  http://* | https://*) stream_http "$1" "$2" ;;
+  *) refuse 'not an http, https or file address' ;;
+  esac
+}
+
+refuse() {
+  printf '%s\n' "$1" >&2
+  return 1
+}
+
+stream_http() {
+  if have curl; then
+    printf 'url = "%s"\n' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')" |
+      curl -fsSL --connect-timeout 15 --max-time "$2" --speed-limit 1 --speed-time 30 -K -
+  elif have python3; then
+    printf %s "$1" | limited "$2" python3 -c "$STREAM" "$2"
+  elif have wget; then
+    case $1 in
+    *@* | */t/*) refuse 'wget would show the password of the address; curl or python3 is needed' ;;
+    *) limited "$2" wget -q -T 30 -O - "$1" ;;
+    esac
+  else
+    refuse 'the host has no curl, wget or python3'
+  fi
+}
+
+# urllib takes a login in an address for a part of the host's name
+STREAM='
+import base64, shutil, sys, urllib.parse, urllib.request
+parts = urllib.parse.urlsplit(sys.stdin.read())
+login, _, place = parts.netloc.rpartition("@")
+asked = urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=place)))
+if login:
+    word = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
+    asked.add_unredirected_header("Authorization", "Basic " + word)
+with urllib.request.urlopen(asked, timeout=min(30, int(sys.argv[1]))) as page:
+    shutil.copyfileobj(page, sys.stdout.buffer)'
 
 # check_sha256 FILE EXPECTED WHAT: refuses what is not what the index promised.
 check_sha256() {

@@ -109,8 +109,8 @@ KINDS: tuple[Kind, ...] = (
             r"error sending request",
         ),
         "a channel or package index cannot be reached from the host",
-        "`channels:` and `pip_index:` in hosts.yaml name mirrors; proxy variables of the host are "
-        "honoured",
+        "`mirror:` in hosts.yaml (or `channels:` and `pip_index:`) names other places; proxy "
+        "variables of the host are honoured",
         re.compile(r"(https?://[^\s\"'>)]+|file://[^\s\"'>)]+)"),
         retryable=True,
     ),

@@ -47,7 +47,8 @@ def public(url: str) -> str:
     """For messages: without credentials, a channel's token among them."""
     parts = urllib.parse.urlsplit(_TOKEN.sub("", url))
     host = parts.netloc.rpartition("@")[2]
-    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, "", ""))
+    path = re.sub(r"/t/[^/]+(?=/|$)", "", parts.path)
+    return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))
 
 
 def try_fetch(fetch: Fetch, url: str, misses: list[str]) -> bytes | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from gpuws.plan.lock import Lock, LockedPackage
+from gpuws.plan.mirrors import home, name_of
 from gpuws.plan.model import Pairs
 from gpuws.plan.naming import public
 
@@ -16,34 +18,64 @@ _INDEX = re.compile(
 )
 
 
-def locked_files(
-    lock: Lock | None,
-    channels: tuple[str, ...],
-    requirements: tuple[str, ...],
-    included: Pairs,
-    sent: Pairs = (),
-) -> tuple[File, ...]:
-    """explicit.txt and explicit-md5.txt for conda tools (older ones know no sha256), locked.txt and
-    locked-vcs.txt for pip, and the names of what must be there afterwards.
+@dataclass(frozen=True)
+class Addresses:
+    """``channels``: as they are written, perhaps with the credentials that a lock never has.
+    ``sources``: (channel, address of a mirror that has it). ``sent``: (address, file of the host
+    that the laptop sent); then nothing is asked of any index."""
 
-    ``channels`` may hold the credentials that a lock never has. ``sent``: archives that are files
-    of the host, by address; then nothing is asked of any index.
-    """
-    if lock is None:
-        return ()
+    channels: tuple[str, ...] = ()
+    sources: Pairs = ()
+    sent: Pairs = ()
+
+    def of(self, package: LockedPackage) -> str:
+        """Where the host takes a conda package from."""
+        files = dict(self.sent)
+        if package.url in files:
+            return f"file://{files[package.url]}"
+        for channel, address in self.sources:
+            origin = home(name_of(public(channel))) + "/"
+            if package.url.startswith(origin):
+                return f"{address.rstrip('/')}/{package.url[len(origin) :]}"
+        return self.origin(package)
+
+    def origin(self, package: LockedPackage) -> str:
+        """The lock's own address, with the credentials of the channel that it belongs to."""
+        for channel in self.channels:
+            bare = public(channel).rstrip("/") + "/"
+            if bare != channel.rstrip("/") + "/" and package.url.startswith(bare):
+                return channel.rstrip("/") + "/" + package.url[len(bare) :]
+        return package.url
+
+
+def locked_files(
+    lock: Lock, where: Addresses, requirements: tuple[str, ...], included: Pairs
+) -> tuple[File, ...]:
+    """explicit.txt and explicit-md5.txt for conda tools (older ones know no sha256), origin.txt and
+    origin-md5.txt where those go through a mirror, which may lag; locked.txt and locked-vcs.txt for
+    pip; and the names of what must be there afterwards."""
     lines = (*requirements, *(line for _, text in included for line in text.splitlines()))
-    files = {address: f"file://{path}" for address, path in sent}
+    files = {address: f"file://{path}" for address, path in where.sent}
     options = _from_files(files) if files else [line for line in lines if _INDEX.match(line)]
     hashed = [_pip_line(each, files) for each in lock.of("pip") if each.sha256]
     vcs = [f"{each.name} @ {each.url}" for each in lock.of("pip") if not each.sha256]
-    conda = [(each, files.get(each.url) or addressed(each, channels)) for each in lock.of("conda")]
+    conda = lock.of("conda")
+    lists = _lists("explicit", [(each, where.of(each)) for each in conda])
+    if where.sources and not where.sent:
+        lists += _lists("origin", [(each, where.origin(each)) for each in conda])
     return (
-        ("explicit.txt", "600", _explicit([f"{url}#{_sha256(each)}" for each, url in conda])),
-        ("explicit-md5.txt", "600", _explicit([f"{url}#{each.md5}" for each, url in conda])),
+        *lists,
         ("locked.txt", "600", _text([*options, *hashed] if hashed else [])),
         ("locked-vcs.txt", "600", _text([*options, *vcs] if vcs else [])),
-        ("conda-locked", "600", _text([_record(each) for each, _ in conda])),
+        ("conda-locked", "600", _text([_record(each) for each in conda])),
         ("pip-locked", "600", _text([each.name for each in lock.of("pip")])),
+    )
+
+
+def _lists(name: str, packages: list[tuple[LockedPackage, str]]) -> tuple[File, ...]:
+    return (
+        (f"{name}.txt", "600", _explicit([f"{url}#{_sha256(each)}" for each, url in packages])),
+        (f"{name}-md5.txt", "600", _explicit([f"{url}#{each.md5}" for each, url in packages])),
     )
 
 
@@ -57,15 +89,6 @@ def _pip_line(package: LockedPackage, files: dict[str, str]) -> str:
     address = files.get(package.url, package.url)
     what = f" @ {address}" if package.direct else f"=={package.version}"
     return f"{package.name}{what} --hash=sha256:{package.sha256}"
-
-
-def addressed(package: LockedPackage, channels: tuple[str, ...]) -> str:
-    """The address with the credentials of the channel that it comes from."""
-    for channel in channels:
-        bare = public(channel).rstrip("/") + "/"
-        if bare != channel.rstrip("/") + "/" and package.url.startswith(bare):
-            return channel.rstrip("/") + "/" + package.url[len(bare) :]
-    return package.url
 
 
 def _sha256(package: LockedPackage) -> str:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gpuws.environments.choose import Choice
-from gpuws.environments.locked import File, locked_files
+from gpuws.environments.locked import Addresses, File, locked_files
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
 from gpuws.plan.declared import conda_specs, pip_names, requirement_lines
 from gpuws.plan.lock import Lock
-from gpuws.plan.model import EnvironmentSpec, HostFacts, Pairs
+from gpuws.plan.mirrors import split_spec
+from gpuws.plan.model import EnvironmentSpec, HostFacts, Mirror, Pairs
 from gpuws.plan.naming import package_name
 
 _NAME = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
@@ -57,6 +58,8 @@ class BuildOrder:
     lock: Lock | None = None  # then nothing is solved on the host
     offline: bool = False  # the host fetches nothing itself
     sent: Pairs = ()  # (address, file on the host) of the lock's archives that the laptop sent
+    mirror: Mirror | None = None
+    sources: Pairs = ()  # (channel as it is named, address that it comes from)
 
     @property
     def unit(self) -> str:
@@ -77,6 +80,10 @@ class BuildOrder:
     @property
     def effective_channels(self) -> tuple[str, ...]:
         return self.channels or self.spec.channels
+
+    def source(self, channel: str) -> str:
+        """Where a channel comes from: an address of the mirror, or as it is named."""
+        return dict(self.sources).get(channel, channel)
 
 
 def unit(digest: str) -> str:
@@ -119,11 +126,20 @@ def files(order: BuildOrder) -> tuple[File, ...]:
         ("pip-names", "600", _lines(pip_names(spec, order.extra))),
         ("conda-names", "600", _lines(_conda_names(order))),
         ("imports", "600", _lines(order.check)),
-        *locked_files(order.lock, order.effective_channels, requirements, included, order.sent),
+        *_locked_files(order, requirements, included),
         ("variables.json", "600", _variables_json(spec.variables)),
         ("variables", "600", _exports(spec.variables)),
         ("check.py", "600", _check()),
     )
+
+
+def _locked_files(
+    order: BuildOrder, requirements: tuple[str, ...], included: Pairs
+) -> tuple[File, ...]:
+    if order.lock is None:
+        return ()
+    where = Addresses(order.effective_channels, order.sources, order.sent)
+    return locked_files(order.lock, where, requirements, included)
 
 
 def _check() -> str:
@@ -163,7 +179,7 @@ def _closed(order: BuildOrder) -> str:
     named = order.effective_channels
     if not order.channels and "nodefaults" not in named:
         return ""
-    return ",".join(each for each in named if each != "nodefaults")
+    return ",".join(order.source(each) for each in named if each != "nodefaults")
 
 
 def _exports(pairs: Pairs) -> str:
@@ -190,10 +206,16 @@ def _expects_jupyter(order: BuildOrder) -> bool:
 def _yml(order: BuildOrder, extra: tuple[str, ...]) -> str:
     """Without the pip section and the variables, which build.sh sees to. JSON strings are YAML."""
     lines = ["channels:"] if order.effective_channels else []
-    lines += [f"  - {json.dumps(channel)}" for channel in order.effective_channels]
+    lines += [f"  - {json.dumps(order.source(each))}" for each in order.effective_channels]
     lines.append("dependencies:")
-    lines += [f"  - {json.dumps(spec)}" for spec in (*conda_specs(order.spec, order.extra), *extra)]
+    specs = (*conda_specs(order.spec, order.extra), *extra)
+    lines += [f"  - {json.dumps(_from_source(order, spec))}" for spec in specs]
     return "\n".join(lines) + "\n"
+
+
+def _from_source(order: BuildOrder, spec: str) -> str:
+    channel, rest = split_spec(spec)
+    return order.source(channel) + rest
 
 
 def _conda_names(order: BuildOrder) -> tuple[str, ...]:

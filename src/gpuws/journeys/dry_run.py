@@ -6,6 +6,7 @@ from gpuws.engines.engine import engine_for
 from gpuws.engines.files import plan_files, plan_processes
 from gpuws.environments.build import BuildOrder, plan_lines
 from gpuws.environments.fetching import public
+from gpuws.environments.mirrors import plan_words
 from gpuws.journeys import tmux
 from gpuws.journeys.orders import environment_order
 from gpuws.plan.decide import UpPlan
@@ -32,7 +33,7 @@ def plan(request: UpRequest, decided: UpPlan, facts: HostFacts) -> Plan:
         processes=processes + tuple(map(_building, orders)),
         ports=(port,) if request.jupyter else (),
         move_mb=None if orders else 0.0,
-        steps=_bringing(lacking) + _steps(request, decided, facts, build),
+        steps=_bringing(lacking) + _mirrored(orders) + _steps(request, decided, facts, build),
     )
 
 
@@ -57,6 +58,11 @@ def _bringing(order: BuildOrder | None) -> tuple[str, ...]:
         return ()
     where = ", ".join(map(public, order.effective_channels))
     return (f"bring tmux from {where} with {order.choice.tool}: the host has none to use",)
+
+
+def _mirrored(orders: tuple[BuildOrder, ...]) -> tuple[str, ...]:
+    """Where packages would come from: of each address, the host is only asked when it is used."""
+    return tuple(dict.fromkeys(words for each in orders if (words := plan_words(each))))
 
 
 def _beside(request: UpRequest, decided: UpPlan, facts: HostFacts) -> tuple[str, ...]:

@@ -29,5 +29,5 @@ def run(request: ExportRequest, world: World) -> Exported:
     if by_hand:
         names = ", ".join(each.name for each in by_hand[:10])
         world.report.note(f"installed by hand and written down here: {names}")
-    text = as_yml(workspace, found, by_hand, request.how)
+    text = as_yml(workspace, found, by_hand, request.how, mirror=reach.entry.mirror)
     return Exported(f"{reach.host}/{workspace.name}", request.how, text)

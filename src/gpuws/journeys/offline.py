@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuws.environments.archives import Archives
-from gpuws.environments.locked import addressed
+from gpuws.environments.locked import Addresses
 from gpuws.environments.order import BuildOrder
 from gpuws.environments.pushing import push
 from gpuws.errors import GpuwsError
@@ -25,9 +25,8 @@ def sent(order: BuildOrder, host: Host, world: World) -> BuildOrder:
         raise GpuwsError("bug", "packages were to be sent without a lock")
     _refuse_sources(order.lock)
     packages = order.lock.packages
-    fetched = tuple(
-        replace(each, url=addressed(each, order.effective_channels)) for each in packages
-    )
+    where = Addresses(order.effective_channels)
+    fetched = tuple(replace(each, url=where.origin(each)) for each in packages)
     world.report.stage("fetch", f"{len(packages)} packages")
     archives = Archives(world.download).all(fetched, world.report)
     world.report.stage("send", f"{len(packages)} packages")

@@ -61,6 +61,7 @@ def _order(
         hash=digest,
         channels=entry.channels,
         pip_index=entry.pip_index,
+        mirror=entry.mirror,
         cache_dir=entry.cache_dir,
         prologue=entry.prologue,
         env=entry.env,

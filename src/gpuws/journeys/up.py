@@ -19,6 +19,7 @@ from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.decide import UpPlan, decide_up
 from gpuws.plan.forwards import words_of
 from gpuws.plan.inventory import earlier_after
+from gpuws.plan.mirrors import hub
 from gpuws.plan.model import HostFacts, Pairs, Secret, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Plan, Ready, UpRequest
@@ -191,6 +192,8 @@ def _variables(request: UpRequest, plan: UpPlan) -> Pairs:
             ("UV_CACHE_DIR", "uv"),
         ):
             chosen.setdefault(name, f"{entry.cache_dir.rstrip('/')}/{folder}")
+    if endpoint := hub(entry):
+        chosen.setdefault("HF_ENDPOINT", endpoint)
     if plan.gpus.visible is not None:
         chosen["CUDA_VISIBLE_DEVICES"] = plan.gpus.visible
     return tuple(chosen.items())

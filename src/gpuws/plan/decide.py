@@ -9,6 +9,7 @@ from gpuws.plan import cuda, naming
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.lock import Lock, locked_hash, of_platform
+from gpuws.plan.mirrors import hub_notes
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
 from gpuws.plan.space import check_room, need_of_file, need_of_lock
@@ -81,6 +82,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         wanted_port=_wanted_port(request, existing),
         notes=notes
         + _environment_notes(request, facts, environment)
+        + (() if session == "keep" else hub_notes(request.reach.entry))
         + superseded(facts, environment, request.reach.host),
         warnings=(
             *room,

@@ -61,6 +61,21 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Mirror:
+    """Where packages and models come from instead; empty: nowhere else.
+
+    ``channels``: (a channel, or "*" for every one of conda.anaconda.org; its addresses, best
+    first). ``{channel}`` in an address stands for the channel's name.
+    """
+
+    name: str = ""  # the preset's
+    channels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    pip: str | None = None
+    huggingface: str | None = None
+    own_hub: bool = False  # the user named huggingface himself, so it may see his token
+
+
+@dataclass(frozen=True)
 class HostEntry:
     """One entry of hosts.yaml. ``None`` and empty mean: not set."""
 
@@ -79,6 +94,7 @@ class HostEntry:
     cache_dir: str | None = None
     channels: tuple[str, ...] = ()
     pip_index: str | None = None
+    mirror: Mirror | None = None
     check: tuple[str, ...] = ()  # modules that a new environment must be able to import
     login_env: bool = False
     forwards: tuple[NamedForward, ...] = ()

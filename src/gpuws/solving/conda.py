@@ -10,7 +10,8 @@ from typing import Any
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.lock import LockedPackage
-from gpuws.plan.model import Pairs
+from gpuws.plan.mirrors import canonical
+from gpuws.plan.model import Mirror, Pairs
 from gpuws.plan.naming import public
 
 _ALIAS = "https://conda.anaconda.org"
@@ -29,6 +30,7 @@ def solve(
     channels: Sequence[str],
     platform: str,
     virtual: Pairs,
+    mirror: Mirror | None = None,
     *,
     keep: Sequence[LockedPackage] = (),
     cache: Path,
@@ -52,7 +54,7 @@ def solve(
             gateway=gateway,
             platforms=platforms,
             virtual_packages=[_virtual(rattler, *pair) for pair in virtual],
-            locked_packages=await _still_there(gateway, sources, platforms, keep),
+            locked_packages=await _still_there(gateway, sources, platforms, keep, mirror),
         )
         asked = [] if "__cuda" in dict(virtual) else [spec.name.normalized for spec in wanted]
         return found, await _for_drivers(gateway, sources, platforms, asked)
@@ -63,7 +65,7 @@ def solve(
         raise _unsatisfiable(str(error)) from None
     except rattler.exceptions.GatewayError as error:
         raise _unreachable(str(error)) from None
-    packages = sorted(map(_locked, records), key=lambda each: each.name)
+    packages = sorted((_locked(each, mirror) for each in records), key=lambda each: each.name)
     return Solved(tuple(packages), sum(each.size or 0 for each in records), for_drivers)
 
 
@@ -127,13 +129,14 @@ async def _still_there(
     sources: list[str],
     platforms: list[str],
     keep: Sequence[LockedPackage],
+    mirror: Mirror | None,
 ) -> list[Any]:
     """The channels' own records of locked packages; one that was withdrawn is not kept."""
     if not keep:
         return []
     names = [each.name for each in keep]
     found = await gateway.query(sources, platforms, names, recursive=False)
-    records = {public(record.url): record for records in found for record in records}
+    records = {canonical(record.url, mirror): record for records in found for record in records}
     return [records[each.url] for each in keep if each.url in records]
 
 
@@ -159,13 +162,13 @@ async def _for_drivers(
     )
 
 
-def _locked(record: Any) -> LockedPackage:  # noqa: ANN401
+def _locked(record: Any, mirror: Mirror | None) -> LockedPackage:  # noqa: ANN401
     depends = (text.partition(" ") for text in record.depends)
     return LockedPackage(
         manager="conda",
         name=record.name.normalized,
         version=str(record.version),
-        url=public(record.url),
+        url=canonical(record.url, mirror),
         sha256=record.sha256.hex() if record.sha256 else "",
         md5=record.md5.hex() if record.md5 else "",
         build=str(record.build),

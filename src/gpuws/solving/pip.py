@@ -18,17 +18,16 @@ from packaging.version import InvalidVersion, Version
 from gpuws.config.toml import toml_loads
 from gpuws.errors import GpuwsError
 from gpuws.plan.lock import LockedPackage
+from gpuws.plan.mirrors import canonical
 from gpuws.plan.model import Pairs
 from gpuws.plan.naming import public
 from gpuws.plan.wheels import best, machine_of, tags_of
 from gpuws.solving.conda import Solved
 from gpuws.solving.names import on_pypi
 
-_FILES = "https://files.pythonhosted.org"
 _PLATFORMS = (17, *range(28, 29), *range(31, 41))  # minor versions of glibc that uv knows
 _ROUNDS = 8  # packages of conda that the index does not have in that version, at most
 _NOT_THERE = re.compile(r"there (?:is|are) no versions? of ([A-Za-z0-9._-]+)==")
-_PACKAGED = re.compile(r"/packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/]+$")
 _SECONDS = 600
 _ANSWER, _KEPT = "pylock.toml", "kept.txt"
 
@@ -214,12 +213,6 @@ def _archives(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _version_of(file: str) -> str:
     parts = file.split("-")
     return parts[1] if len(parts) > 2 else "0"
-
-
-def canonical(url: str) -> str:
-    """A mirror's address of a file of PyPI is one of PyPI's own; credentials never stay."""
-    found = _PACKAGED.search(url)
-    return _FILES + found[0] if found else public(url)
 
 
 def _failure(said: str) -> GpuwsError:

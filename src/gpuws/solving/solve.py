@@ -8,6 +8,8 @@ from pathlib import Path
 from gpuws.errors import GpuwsError
 from gpuws.plan.declared import conda_specs, requirement_lines
 from gpuws.plan.lock import Lock, LockedPackage, declared_hash
+from gpuws.plan.mirrors import candidates
+from gpuws.plan.model import Mirror
 from gpuws.solving import conda, pip
 from gpuws.solving.conda import Solved
 from gpuws.solving.wanted import Solution, Wanted
@@ -52,15 +54,27 @@ def _conda(wanted: Wanted) -> Solved:
 
 def _asked(wanted: Wanted, specs: tuple[str, ...]) -> Solved:
     keep = tuple(each for each in wanted.keep if each.manager == "conda")
-    platform = wanted.platform
-    return conda.solve(
-        specs,
-        wanted.channels or wanted.spec.channels,
-        platform.name,
-        platform.virtual,
-        keep=keep,
-        cache=Path(wanted.cache) / "repodata",
-    )
+    channels = wanted.channels or wanted.spec.channels
+    through = tuple(_first(wanted.mirror, each) for each in channels)
+
+    def solved(sources: tuple[str, ...]) -> Solved:
+        where, platform = Path(wanted.cache) / "repodata", wanted.platform
+        about = (platform.name, platform.virtual, wanted.mirror)
+        return conda.solve(specs, sources, *about, keep=keep, cache=where)
+
+    if through == channels:
+        return solved(channels)
+    try:
+        return solved(through)
+    except GpuwsError as error:
+        if error.code != "channel-unreachable":  # the mirror may lack one of them
+            raise
+    return solved(channels)
+
+
+def _first(mirror: Mirror | None, channel: str) -> str:
+    """The mirror's best address of a channel, or the channel as it is named."""
+    return next(iter(candidates(mirror, channel) if mirror else ()), channel)
 
 
 def _pip(wanted: Wanted, by_conda: tuple[LockedPackage, ...]) -> Solved:
@@ -77,7 +91,7 @@ def _pip(wanted: Wanted, by_conda: tuple[LockedPackage, ...]) -> Solved:
             glibc=dict(wanted.platform.virtual).get("__glibc", ""),
             conda=by_conda,
             keep=tuple(each for each in wanted.keep if each.manager == "pip"),
-            index=wanted.index,
+            index=wanted.index or (wanted.mirror.pip if wanted.mirror else None),
         )
     )
 

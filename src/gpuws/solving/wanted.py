@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpuws.plan.lock import Lock, LockedPackage
-from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.model import EnvironmentSpec, Mirror
 from gpuws.plan.requests import Platform
 
 
@@ -13,7 +13,8 @@ from gpuws.plan.requests import Platform
 class Wanted:
     """``source``: the lock's file. ``extra``: what gpuws brings beside the list. ``channels``: of
     hosts.yaml, instead of the file's. ``keep``: packages that stay where they still fit.
-    ``cache``: a folder on the laptop."""
+    ``cache``: a folder on the laptop. ``mirror``: where packages come from first; what is locked
+    names their origin all the same."""
 
     source: str
     spec: EnvironmentSpec
@@ -22,6 +23,7 @@ class Wanted:
     platform: Platform
     cache: str
     index: str | None = None
+    mirror: Mirror | None = None
     keep: tuple[LockedPackage, ...] = ()
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from gpuws.config.hosts import load_hosts
 from gpuws.errors import GpuwsError
-from gpuws.plan.model import HostEntry
+from gpuws.plan.mirrors import PRESETS
+from gpuws.plan.model import HostEntry, Mirror
 
 from .writing import write
 
@@ -46,6 +47,7 @@ pass_env: [KEY, OTHER]
 cache_dir: /data/cache
 channels: [conda-forge]
 pip_index: https://me:pw@pypi.example.org/simple
+mirror: none
 login_env: true"""
     assert entry(tmp_path, text) == HostEntry(
         name="a",
@@ -63,6 +65,7 @@ login_env: true"""
         cache_dir="/data/cache",
         channels=("conda-forge",),
         pip_index="https://me:pw@pypi.example.org/simple",
+        mirror=Mirror(),
         login_env=True,
         where=f"{tmp_path / 'hosts.yaml'}:2",
     )
@@ -98,6 +101,40 @@ def test_a_file_without_hosts_is_fine(tmp_path: Path, text: str) -> None:
 )
 def test_cards_are_a_count_or_indices_or_none(tmp_path: Path, line: str, value: str) -> None:
     assert entry(tmp_path, line).gpus == value
+
+
+def test_a_mirror_is_a_preset_or_a_map_over_one(tmp_path: Path) -> None:
+    assert entry(tmp_path, "mirror: TUNA").mirror == PRESETS["tuna"]
+    text = """\
+mirror:
+  preset: ustc
+  channels:
+    nvidia: https://me:pw@lan/cuda/
+    "*": ["https://a/{channel}", "file:///b/{channel}/"]
+  huggingface: https://hub.example/"""
+    ustc, found = dict(PRESETS["ustc"].channels), entry(tmp_path, text).mirror
+    assert found is not None
+    assert dict(found.channels) == {
+        **ustc,
+        "nvidia": ("https://me:pw@lan/cuda",),
+        "*": ("https://a/{channel}", "file:///b/{channel}"),
+    }
+    assert (found.name, found.pip) == ("ustc", PRESETS["ustc"].pip)
+    assert (found.huggingface, found.own_hub) == ("https://hub.example", True)
+
+
+def test_a_mirror_of_ones_own_has_only_what_it_names(tmp_path: Path) -> None:
+    text = "mirror: {channels: {conda-forge: 'http://lan/cf'}, pip: http://lan/simple}"
+    assert entry(tmp_path, text).mirror == Mirror(
+        channels=(("conda-forge", ("http://lan/cf",)),), pip="http://lan/simple"
+    )
+
+
+def test_a_fault_inside_a_mirror_is_told_with_its_own_line(tmp_path: Path) -> None:
+    text = "hosts:\n  a:\n    mirror:\n      channels:\n        '*': https://x/\n"
+    _, [problem] = load(tmp_path, text)
+    assert 'hosts.yaml:5:14: mirror: an address for "*" needs {channel}' in problem.message
+    assert "^" in problem.detail
 
 
 @pytest.mark.parametrize(
@@ -197,6 +234,23 @@ BAD = [
     ("check: a..b", "no module that Python can import", ""),
     ("pip_index: mirrors.example.org", "a URL is needed", ""),
     ("pip_index: 'https://x/ -r y'", "a URL is needed", ""),
+    ("mirror: tunaa", "no preset 'tunaa'", "did you mean tuna?"),
+    ("mirror: mit", "no preset 'mit'", "the presets are bfsu, sustech, tuna, ustc"),
+    ("mirror: https://x/y", "no preset", "in a map: channels:"),
+    ("mirror: [tuna]", "a preset's name or a map, not a list", ""),
+    ("mirror: {}", "it names nothing", "the keys are preset"),
+    ("mirror: {preset: mit}", "no preset 'mit'", ""),
+    ("mirror: {chanels: {}}", "unknown key 'chanels'", "did you mean channels:?"),
+    ("mirror: {channels: [a]}", "a map of channels, not a list", "conda-forge: https"),
+    ("mirror: {channels: {a: }}", "a value is missing", ""),
+    ("mirror: {channels: {a: x}}", "a URL is needed", ""),
+    ("mirror: {channels: {'-c': 'https://x'}}", "cannot begin with '-'", ""),
+    ("mirror: {channels: {defaults: 'https://x'}}", "no channel of its own", "pkgs/main"),
+    ("mirror: {channels: {'*': 'https://x/'}}", 'for "*" needs {channel}', "{channel}"),
+    ("mirror: {channels: {a: 'https://x/{name}'}}", "only {channel}", ""),
+    (f"mirror: {{channels: {{a: {['http://x'] * 9}}}}}", "9 addresses of one channel, 8", ""),
+    ("mirror: {pip: 'ftp://x'}", "a URL is needed", ""),
+    ("mirror: {huggingface: 'file:///x'}", "https:// or http://", ""),
     ("login_env: 'true'", "true or false, without quotes", ""),
     ("login_env: maybe", "true or false", ""),
 ]
@@ -279,9 +333,12 @@ hosts:
   b: {env: {A: [hunter2]}}
   c: {pip_index: "https://me:hunter2@host/a b"}
   d: {channels: ["https://me:hunter2@host/a b"]}
+  e: {mirror: {channels: {a: "https://me:hunter2@host/{b}"}}}
+  f: {mirror: {pip: "https://me:hunter2@host/a b"}}
+  g: {mirror: "https://me:hunter2@host/a"}
 """
     _, problems = load(tmp_path, text)
-    assert len(problems) == 4
+    assert len(problems) == 7
     assert "hunter2" not in "".join(f"{p.message}{p.hint}{p.detail}" for p in problems)
 
 

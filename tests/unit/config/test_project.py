@@ -90,6 +90,8 @@ def test_forwards_to_the_hosts_own_ports_need_no_yes(tmp_path: Path) -> None:
         "pass_env: [AWS_SECRET]",
         "channels: [https://evil.example/c]",
         "pip_index: https://evil.example/simple",
+        "mirror: tuna",
+        "mirror: {huggingface: 'https://evil.example'}",
         "cache_dir: /data",
         "use_env: base",
         "login_env: true",

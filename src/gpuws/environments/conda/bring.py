@@ -22,11 +22,11 @@ from gpuws.environments.fetching import (
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
+from gpuws.plan.mirrors import home
 from gpuws.plan.model import Tool
 from gpuws.plan.ports import Host, Progress
 from gpuws.plan.virtual import platform_of
 
-ALIAS = "https://conda.anaconda.org"
 _FILE = re.compile(r"micromamba-(\d[\d.]*)-([0-9A-Za-z_]*?)(\d*)\.tar\.bz2")
 
 
@@ -36,13 +36,15 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
     Raises wrong-hash, unsupported-platform, or channel-unreachable with what was tried.
     """
     subdir = platform_of(order.facts)
-    names = tool_channels(order.channels, order.spec.channels)
+    named = tool_channels(order.channels, order.spec.channels)
+    names = tuple(map(order.source, named))
     program = script(
         "gpuws.environments.conda",
         "gpuws.environments:mark.sh",
         "gpuws.environments:sha256.sh",
         "gpuws.environments:download.sh",
         "gpuws.environments:take.sh",
+        "alias.sh",
         "bring.sh",
     )  # its downloads are bounded by themselves, 280 s each
     answers: dict[str, list[str]] = {}
@@ -97,7 +99,7 @@ def _through_laptop(
 
 
 def channel_url(name: str) -> str:
-    return name.rstrip("/") if "://" in name or name.startswith("/") else f"{ALIAS}/{name}"
+    return name.rstrip("/") if name.startswith("/") else home(name)
 
 
 def _newest_of(home: str, fetch: Fetch, misses: list[str]) -> Listed | None:

@@ -4,23 +4,6 @@
 # bring.sh ROOT SUBDIR CHANNEL...: micromamba from the first channel that can be reached from the
 # host, its hash checked, into ROOT/tools/bin. Answers path and version, or "miss" lines only.
 
-# channel_url NAME: an address as it is, a name under the channel alias that this host is set to.
-channel_url() {
-  case $1 in
-  *://* | /*) printf '%s\n' "${1%/}" ;;
-  *) printf '%s/%s\n' "${alias_url%/}" "$1" ;;
-  esac
-}
-
-read_alias() {
-  alias_url=${CONDA_CHANNEL_ALIAS:-}
-  for a_file in "${CONDARC:-}" "$HOME/.condarc" "$HOME/.conda/.condarc" /etc/conda/.condarc; do
-    if [ -n "$alias_url" ] || [ ! -r "$a_file" ]; then continue; fi
-    alias_url=$(sed -n "s/^channel_alias: *[\"']\{0,1\}\([^\"' #]*\).*/\1/p" "$a_file" | head -n 1)
-  done
-  alias_url=${alias_url:-https://conda.anaconda.org}
-}
-
 # newest FILE: "NAME SHA256 VERSION" of the newest micromamba .tar.bz2 that an index lists.
 newest() {
   tr '{},' '\n\n\n' <"$1" | awk '

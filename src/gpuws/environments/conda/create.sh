@@ -151,12 +151,21 @@ conda_from_file() {
 
 # conda_from_lock: nothing is solved; the tool downloads, checks and links what the list names.
 conda_from_lock() {
-  c_list=$build/explicit.txt
-  if [ "$order_tool" = conda ] && ! at_least_26_7 "$tool_version"; then
-    c_list=$build/explicit-md5.txt # every conda reads it; sha256 was seen to work in 26.7
-  fi
-  conda_run "$c_list" || conda_again_privately "$c_list" ||
+  c_md5=''
+  # every conda reads md5; sha256 was seen to work in 26.7
+  if [ "$order_tool" = conda ] && ! at_least_26_7 "$tool_version"; then c_md5=-md5; fi
+  conda_run "$build/explicit$c_md5.txt" ||
+    conda_again_privately "$build/explicit$c_md5.txt" ||
+    conda_again_from_origin "$build/origin$c_md5.txt" ||
     fail environment-failed "$(cat "$build/scratch/status")"
+}
+
+# A mirror may not have yet, or not have any more, what was locked.
+conda_again_from_origin() {
+  [ -s "$1" ] && ! said 'no space left|disk quota' || return 1
+  step 'the mirror lacks a package of the lock: once more from where it was locked'
+  clear_prefix
+  conda_run "$1"
 }
 
 # micromamba notes each prefix in HOME and has no switch for that; where the list was not there
