@@ -297,3 +297,32 @@ def test_conda_lock_itself_reads_what_is_written(lab: Lab, served: Served, index
     assert "@EXPLICIT" in rendered
     assert "/noarch/pandas-2.2.3-pyhtest_0.conda#" in rendered
     assert "# pip outer" in rendered
+
+
+def test_a_lock_names_the_origin_and_is_built_through_the_mirror(
+    lab: Lab, served: Served, conda_channel: Channel
+) -> None:
+    run = lab.laptop.ok
+    with serve(conda_channel) as mirror:
+        more = f"    mirror:\n      channels:\n        {served.url}: {mirror.url}\n"
+        prefer_own_port(lab.laptop, more)
+        lab.laptop.write("environment.yml", environment(served.url, "six"))
+        file = run("--json", "env", "lock", "gpubox", *NO).data()["file"]
+        assert served.log == []
+        assert {each["url"].rsplit("/", 2)[0] for each in packages(file)} == {served.url}
+        run("up", "gpubox", *NO)
+        assert archives(served) == []
+        assert "/channel/noarch/six-1.16.0-pyhtest_0.conda" in archives(mirror)
+        run("down", "--yes", "--purge")
+
+        mirror.faults.missing.add("hello-")
+        lab.laptop.write("environment.yml", environment(served.url, "six", "hello"))
+        run("env", "lock", "gpubox", *NO)
+        run("up", "gpubox", *NO)
+        assert "the mirror lacks a package of the lock" in run("logs", "gpubox", "--build").out
+        assert "/channel/noarch/hello-1.0-pyhtest_0.tar.bz2" in archives(served)
+        run("down", "--yes")
+
+
+def archives(server: Served) -> list[str]:
+    return [path for path in server.log if path.endswith((".conda", ".bz2"))]
