@@ -27,6 +27,7 @@ from gpuws.projects import Person
 from gpuws.records import Records
 
 Confirm = Callable[[EnvironmentSpec], bool]
+"""Whether an export from another system is to be used without its builds."""
 
 
 def split(host: str) -> tuple[str, str | None]:
@@ -224,7 +225,7 @@ def _spec(files: tuple[Path, ...], confirm: Confirm | None = None) -> Environmen
 
 
 def confirmation(person: Person, *, yes: bool) -> Confirm:
-    """Asks whether an export from another system is to be used without its builds."""
+    """The question, put to a person unless ``yes`` has answered it."""
 
     def confirm(spec: EnvironmentSpec) -> bool:
         question = f"{spec.source} is an export from {spec.foreign}; use it without builds?"
