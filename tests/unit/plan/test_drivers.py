@@ -64,7 +64,8 @@ def test_the_least_driver_is_that_of_the_table() -> None:
     ("names", "need"),
     [
         (("NVIDIA A100-SXM4-80GB", "Tesla V100"), (11, 0)),
-        (("NVIDIA GeForce RTX 3090", "NVIDIA L40S"), (11, 0)),
+        (("NVIDIA GeForce RTX 3090",), (11, 0)),
+        (("NVIDIA L40S",), (11, 0)),
         (("NVIDIA H100 80GB HBM3",), (11, 8)),
         (("NVIDIA H100 PCIe", "NVIDIA GeForce RTX 5090"), (12, 8)),
         (("NVIDIA RTX PRO 6000 Blackwell Workstation Edition",), (12, 8)),
