@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gpuws.plan.lock import Lock
 
 Confirm = Callable[[EnvironmentSpec], bool]
+"""Whether an export from another system is to be used without its builds."""
 
 
 def split(host: str) -> tuple[str, str | None]:
@@ -248,7 +249,7 @@ def _locks(
 
 
 def confirmation(person: Person, *, yes: bool) -> Confirm:
-    """Asks whether an export from another system is to be used without its builds."""
+    """The question, put to a person unless ``yes`` has answered it."""
 
     def confirm(spec: EnvironmentSpec) -> bool:
         question = f"{spec.source} is an export from {spec.foreign}; use it without builds?"

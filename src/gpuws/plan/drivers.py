@@ -20,6 +20,7 @@ _LEAST_OF_MINOR: dict[Version, str] = {(10, 2): "440.33", (10, 1): "418.39", (10
 
 # The first CUDA that knows a generation of cards; older binaries do not run on these at all.
 _CARDS = (
+    (re.compile(r"\b(A100|A800|A30|A40|A10G?|RTX A[2-6]000|RTX [34]0[5-9]0|L4|L40S?)\b"), (11, 0)),
     (re.compile(r"\b(H100|H200|H800|H20|GH200)\b"), (11, 8)),
     (re.compile(r"\b(B100|B200|B300|GB200|GB300|RTX 50[5-9]0|Blackwell)\b"), (12, 8)),
 )

@@ -120,6 +120,7 @@ BAD = [
     ("torch\n", OLD, "cuda-newer-than-driver", 1, "whl/cu118"),
     ("torch>=2.3,<3\n", OLD, "cuda-newer-than-driver", 1, "whl/cu118"),
     # older than the cards
+    (conda("pytorch", "cudatoolkit=10.2"), A100, "cuda-older-than-card", 4, "CUDA 11.0"),
     (conda(TORCH, "pytorch-cuda=11.7"), H100, "cuda-older-than-card", 5, "CUDA 11.8"),
     (conda(TORCH, "pytorch-cuda=12.4"), NEW, "cuda-older-than-card", 5, "CUDA 12.8"),
     ("-i https://download.pytorch.org/whl/cu121\ntorch\n", NEW, "cuda-older-than-card", 1, "12.8"),

@@ -63,12 +63,14 @@ def test_the_least_driver_is_that_of_the_table() -> None:
 @pytest.mark.parametrize(
     ("names", "need"),
     [
-        (("NVIDIA A100-SXM4-80GB", "Tesla V100"), ()),
+        (("NVIDIA A100-SXM4-80GB", "Tesla V100"), (11, 0)),
+        (("NVIDIA GeForce RTX 3090",), (11, 0)),
+        (("NVIDIA L40S",), (11, 0)),
         (("NVIDIA H100 80GB HBM3",), (11, 8)),
         (("NVIDIA H100 PCIe", "NVIDIA GeForce RTX 5090"), (12, 8)),
         (("NVIDIA RTX PRO 6000 Blackwell Workstation Edition",), (12, 8)),
-        (("Quadro RTX 5000", "NVIDIA RTX 5000 Ada Generation", "NVIDIA RTX A5000"), ()),
-        (("NVIDIA GeForce RTX 4090", "Tesla T4"), ()),
+        (("Quadro RTX 5000", "NVIDIA RTX 5000 Ada Generation", "Quadro RTX 4000"), ()),
+        (("NVIDIA GeForce RTX 2080 Ti", "Tesla T4", "Tesla V100-SXM2-32GB"), ()),
     ],
 )
 def test_new_cards_need_a_new_cuda(names: tuple[str, ...], need: tuple[int, ...]) -> None:

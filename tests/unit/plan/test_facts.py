@@ -189,3 +189,11 @@ def _without_essentials(noise: dict[str, list[str]]) -> dict[str, list[str]]:
 def test_no_workspace_line_breaks_the_reader(document: str) -> None:
     for found in workspaces_from({"workspace": [f"a\trunning\t5\t-\t{document}"]}):
         assert found.raw == {} or found.raw["schema"]
+
+
+def test_only_plain_folders_shadow_and_no_more_than_a_message_can_hold() -> None:
+    told = {**said("gpu-box"), "shadowing": ["/a", "/a", "rel", "/b/../c", "/\x1b[2J"]}
+    found = facts_from(told)
+    assert (found.shadowing, found.doubts) == (("/a",), ("shadowing",))
+    many = {**said("gpu-box"), "shadowing": [f"/f{n}" for n in range(50)]}
+    assert len(facts_from(many).shadowing) == 8
