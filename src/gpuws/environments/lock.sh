@@ -62,11 +62,12 @@ build_process() {
 elsewhere() { [ "$lock_number" -gt 0 ] && [ "$lock_node" != "$(this_node)" ]; }
 
 # lives BUILD: whether the owner of the newest lock builds now. Asked of the engine first.
+# One that has written how it ended is over, although its process may take a moment to go.
 lives() {
   [ "$lock_number" -gt 0 ] || return 1
+  [ "$(cut -d ' ' -f 1 "$1/state" 2>/dev/null)" = running ] || return 1
   if elsewhere; then
-    [ "$(cut -d ' ' -f 1 "$1/state" 2>/dev/null)" = running ] &&
-      [ -n "$(find "$1" -name build.log -mmin -30 2>/dev/null)" ]
+    [ -n "$(find "$1" -name build.log -mmin -30 2>/dev/null)" ]
     return
   fi
   [ "$lock_boot" = "$(this_boot)" ] || return 1
