@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpuws.environments.installed import Installed
+from gpuws.plan.dockerfile import Contents, dockerfile
 from gpuws.plan.drift import Drift, Package
 from gpuws.plan.export import Declared, declared_from, exported, undeclared
 from gpuws.plan.inventory import brought
@@ -18,6 +19,22 @@ def as_yml(
     workspace: Workspace, found: Installed, by_hand: tuple[Package, ...], how: str = "pinned"
 ) -> str:
     return exported(workspace.name, declared(workspace, found), found.now, by_hand, how)
+
+
+def as_dockerfile(workspace: Workspace, found: Installed, pip_index: str) -> str:
+    """``pip_index``: of hosts.yaml; "" for none."""
+    return dockerfile(
+        Contents(
+            name=workspace.name,
+            machine=found.machine,
+            declared=declared(workspace, found),
+            now=found.now,
+            sources=found.sources,
+            direct=found.direct,
+            python=found.python,
+            pip_index=pip_index,
+        )
+    )
 
 
 def with_changes(workspace: Workspace, found: Installed, moved: Drift) -> str:
