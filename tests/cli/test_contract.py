@@ -186,6 +186,7 @@ def test_every_option_of_a_verb_has_a_variable(laptop: Laptop, verb: str) -> Non
     [
         ("down", "gpubox", "--snapshot", "--no-snapshot"),
         ("env", "export", "gpubox", "--pinned", "--exact"),
+        ("env", "export", "gpubox", "--exact", "--dockerfile"),
     ],
 )
 def test_options_that_contradict_one_another_are_a_usage_error(

@@ -572,24 +572,6 @@ def test_the_plan_names_what_is_then_made(mamba: Bench, conda_channel: Channel) 
     assert made == {line for line in planned if not line.endswith(("/", ")"))}
 
 
-def test_a_full_disk_is_told_and_the_partial_prefix_is_gone(
-    mamba: Bench, conda_channel: Channel
-) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    mamba.root.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(mamba.root)], capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip("this machine may not mount a tmpfs")
-    try:
-        order = mamba.order(conda_spec(conda_channel.url, PYTHON, "pip"))
-        assert refused(mamba, order).code == "disk-full"
-    finally:
-        subprocess.run(["umount", "-l", str(mamba.root)], check=True)
-
-
 # --- what changed since ---------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from gpuws.plan.model import Target
 from gpuws.plan.ports import Host, Script
 from tests.support.people import Nobody
 from tests.support.person import Ear
+from tests.support.small_disk import small_disk
 from tests.support.sshd import Sshd, gives_terminals, running_sshd
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
@@ -286,6 +287,21 @@ def test_an_upload_that_cannot_be_written_leaves_the_old_file(host: Host, tmp_pa
         host.upload(b"new", str(tmp_path / "file" / "below"))
     assert refused.value.code == "read-only"
     assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("options", ["size=256k", "size=10m,nr_inodes=3"], ids=["space", "inodes"])
+def test_an_upload_onto_a_full_disk_is_told_and_leaves_the_old_file(
+    host: Host, tmp_path: Path, options: str
+) -> None:
+    place = tmp_path / "small"
+    with small_disk(place, options):
+        (place / "file").write_text("old")
+        (place / "other").touch()
+        with pytest.raises(GpuwsError) as refused:
+            host.upload(os.urandom(1_000_000), str(place / "file"))
+        left = {each.name: each.read_text() for each in place.iterdir()}
+    assert (refused.value.code, refused.value.exit) == ("disk-full", 7)
+    assert left == {"file": "old", "other": ""}
 
 
 def test_an_upload_cut_short_leaves_no_part_behind(own_server: Sshd, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from gpuws.environments.installed import Installed, installed
 from gpuws.environments.inventory import Removed, inventory, remove
 from gpuws.errors import GpuwsError
 from gpuws.plan.inventory import Environment
+from gpuws.plan.sources import Source
 from tests.support.local_host import LocalHost
 from tests.support.shells import shell
 
@@ -315,6 +316,29 @@ def test_what_packages_ask_of_numpy_is_read_from_their_metadata(box: Box) -> Non
     assert sorted((each.package, each.asks) for each in changes(box).bounds) == [
         ("old_one-1.0", "numpy<2,>=1.2"),
         ("scipy-1.11.4-py_0", "numpy >=1.21,<2"),
+    ]
+
+
+@pytest.mark.parametrize("indent", [2, 4])  # conda's, mamba's
+def test_where_packages_came_from_is_read_from_their_outermost_keys(box: Box, indent: int) -> None:
+    """Every file of a package has a hash of its own, and comes first in the alphabet."""
+    prefix = box.make(ONE)
+    (prefix / "conda-meta").mkdir()
+    file = {"_path": "a", "sha256": "f" * 64, "sha256_in_prefix": "e" * 64}
+    record = {
+        "link": {"source": "/pkgs/a", "type": 1},
+        "md5": "1" * 32,
+        "paths_data": {"paths": [file], "paths_version": 1},
+        "sha256": "2" * 64,
+        "url": "https://host/noarch/a-1-0.conda",
+    }
+    text = json.dumps(record, indent=indent)
+    (prefix / "conda-meta/a-1-0.json").write_text(text)
+    distribution(prefix, "b-2", "pip", '{"url": "https://host/b.whl",\n\t"archive_info": {}}\n')
+    found = installed(box.host, root=str(box.root), prefix=str(prefix), also="sources")
+    assert found.sources == (Source("a-1-0", str(record["url"]), "2" * 64, "1" * 32),)
+    assert [(each.package.name, each.where) for each in found.direct] == [
+        ("b", "https://host/b.whl")
     ]
 
 

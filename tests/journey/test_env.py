@@ -15,6 +15,7 @@ import pexpect
 import pytest
 
 from tests.journey.conftest import Lab
+from tests.support.dockerfile_reader import instructions
 from tests.support.laptop import PIP_ONLY
 from tests.support.outside import Notebook
 
@@ -55,6 +56,8 @@ def exports(lab: Lab) -> None:
     pinned = lab.laptop.ok("--json", "env", "export", "--pinned").data()["text"]
     assert "jupyterlab==" in pinned
     assert "tornado" not in pinned
+    image = [each.text for each in instructions(lab.laptop.ok("env", "export", "--dockerfile").out)]
+    assert any("iniconfig==2.0.0" in each and "tornado==" in each for each in image)
     exact = lab.laptop.ok("env", "export", "--exact").out
     assert "tornado==" in exact
     lab.laptop.write("environment.yml", exact)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from tests.support.jupyter_env import jupyter_env
 from tests.support.lab import Lab, prefer_own_port, running_lab
 from tests.support.outside import Notebook
+from tests.support.small_disk import small_disk
 
 __all__ = ["jupyter_env"]
 
@@ -39,20 +39,6 @@ def test_login_env_brings_a_variable_of_the_login_shells_rc_file_into_kernels(
 
 
 # --- disks --------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def small_disk(place: Path) -> Iterator[None]:
-    """256 KiB, mounted there."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
-    if subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("this machine may not mount a tmpfs")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture

@@ -89,17 +89,24 @@ def export(
     exact: Annotated[
         bool, typer.Option("--exact", envvar="GPUWS_EXACT", help="every package, with its build")
     ] = False,
+    dockerfile: Annotated[
+        bool,
+        typer.Option("--dockerfile", envvar="GPUWS_DOCKERFILE", help="a Dockerfile that makes it"),
+    ] = False,
 ) -> None:
     """Its environment.yml again, as it was asked for, to stdout."""
     from gpuws import view
     from gpuws.plan.requests import ExportRequest
 
-    if pinned and exact:
-        hint = "--pinned keeps your list, --exact names every package"
-        raise GpuwsError("usage", "--pinned and --exact at once", hint=hint)
+    forms = {"pinned": pinned, "exact": exact, "dockerfile": dockerfile}
+    chosen = [each for each, wanted in forms.items() if wanted]
+    if len(chosen) > 1:
+        named = " and ".join(f"--{each}" for each in chosen)
+        hint = "--pinned keeps your list, --exact names every package, --dockerfile in an image"
+        raise GpuwsError("usage", f"{named} at once", hint=hint)
     person = telling.person()
     reach, name = target(host, person)
-    how = "exact" if exact else "pinned" if pinned else "asked"
+    how = chosen[0] if chosen else "asked"
     result = view.one_shot("env_export", ExportRequest(reach, caller(), name, how), person)
     telling.answer(result, result["text"].rstrip())
 

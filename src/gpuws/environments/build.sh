@@ -165,6 +165,9 @@ outcome() {
     if [ -s "$build/scratch/failed" ]; then
       read -r o_code o_status <"$build/scratch/failed" || :
     fi
+    case $o_code in # the log may have had no room for what the tool said
+    *-failed) ! is_full "$build/scratch/full" || o_code=disk-full ;;
+    esac
     remove_partial "$root" "$hash" >/dev/null 2>&1 || :
     o_text="failed $o_code $o_status"
   fi

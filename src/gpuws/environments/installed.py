@@ -10,13 +10,14 @@ from gpuws.plan.changes import Command, Touch, commands_from, touches_from
 from gpuws.plan.drift import Package, packages_from
 from gpuws.plan.mixes import Bound, bounds_from
 from gpuws.plan.ports import Host
+from gpuws.plan.sources import Direct, Source, direct_from, sources_from
 
 
 @dataclass(frozen=True)
 class Installed:
     """``then`` is None where nothing was recorded; ``asked``: names that were declared; ``yml``,
     ``pip`` and ``variables``: the lines that it was built from; ``python``: the version of a
-    virtual environment's. The last three only where changes were asked for."""
+    virtual environment's. The last ones only where changes or sources were asked for."""
 
     machine: str
     now: tuple[Package, ...]
@@ -29,14 +30,17 @@ class Installed:
     bounds: tuple[Bound, ...] = ()
     touched: tuple[Touch, ...] = ()
     commands: tuple[Command, ...] = ()
+    sources: tuple[Source, ...] = ()
+    direct: tuple[Direct, ...] = ()
 
 
 def installed(
     host: Host, *, root: str, prefix: str, also: str = "", timeout: float = 60.0
 ) -> Installed:
-    """One round trip of ``timeout`` seconds at most. ``also``: changes. Raises
-    environment-not-found."""
-    program = script("gpuws.environments", "packages.sh", "changes.sh", "installed.sh")
+    """One round trip of ``timeout`` seconds at most. ``also``: changes or sources.
+    Raises environment-not-found."""
+    parts = ("packages.sh", "changes.sh", "sources.sh", "installed.sh")
+    program = script("gpuws.environments", *parts)
     found = fields(host.run(program, root, prefix, also, timeout=timeout), "environment")
     recorded = answers.yes(found, "recorded")
     asked = (*found.get("conda-asked", ()), *found.get("pip-asked", ()))
@@ -52,4 +56,6 @@ def installed(
         bounds=bounds_from(found.get("bound", ())),
         touched=touches_from(found.get("touched", ())),
         commands=commands_from(found.get("command", ())),
+        sources=sources_from(found.get("source", ())),
+        direct=direct_from(found.get("direct", ())),
     )

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
-# installed.sh ROOT PREFIX [changes]: what an environment has, and what it had when it was built.
+# installed.sh ROOT PREFIX [changes|sources]: what an environment has, and what it had when it was built.
 # Answers: machine NAME, python VERSION, now LINE, then LINE, recorded yes|no, conda-asked NAME,
-# pip-asked NAME, and what it was built from: yml LINE, pip LINE, variables JSON. With "changes" also
-# what changes.sh tells.
+# pip-asked NAME, and what it was built from: yml LINE, pip LINE, variables JSON. With "changes"
+# or "sources" also what changes.sh or sources.sh tell.
 
 # lines KEY FILE
 lines() {
@@ -36,7 +36,13 @@ main() {
   say machine "$(uname -m)"
   say python "$(python_of "$prefix")"
   packages "$prefix" | while IFS= read -r line; do say now "$line"; done
-  [ "${3:-}" != changes ] || numpy_bounds "$prefix"
+  case ${3:-} in
+  changes) numpy_bounds "$prefix" ;;
+  sources)
+    conda_sources "$prefix"
+    direct_sources "$prefix"
+    ;;
+  esac
   hash=${prefix#"$root/envs/"}
   case $hash in *[!0-9a-f]* | '') hash='' ;; esac
   if [ -z "$hash" ] || [ ! -f "$prefix/.gpuws-packages" ]; then

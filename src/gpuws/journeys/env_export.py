@@ -1,4 +1,4 @@
-"""`gpuws env export`: a workspace's environment as an environment.yml again."""
+"""`gpuws env export`: a workspace's environment as an environment.yml again, or a Dockerfile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gpuws.environments.installed import installed
 from gpuws.errors import GpuwsError
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
-from gpuws.journeys.written import as_yml
+from gpuws.journeys.written import as_dockerfile, as_yml
 from gpuws.plan.drift import drift
 from gpuws.plan.requests import Exported, ExportRequest
 
@@ -16,7 +16,8 @@ def run(request: ExportRequest, world: World) -> Exported:
     reach = request.reach
     with world.host(reach) as host:
         seen, workspace = find(host, reach, request.name)
-        found = installed(host, root=seen.root, prefix=workspace.get("prefix"))
+        also = "sources" if request.how == "dockerfile" else ""
+        found = installed(host, root=seen.root, prefix=workspace.get("prefix"), also=also)
     if found.then is None:
         raise GpuwsError(
             "environment-not-found",
@@ -29,5 +30,8 @@ def run(request: ExportRequest, world: World) -> Exported:
     if by_hand:
         names = ", ".join(each.name for each in by_hand[:10])
         world.report.note(f"installed by hand and written down here: {names}")
-    text = as_yml(workspace, found, by_hand, request.how, mirror=reach.entry.mirror)
+    if request.how == "dockerfile":
+        text = as_dockerfile(workspace, found, reach.entry)
+    else:
+        text = as_yml(workspace, found, by_hand, request.how, entry=reach.entry)
     return Exported(f"{reach.host}/{workspace.name}", request.how, text)

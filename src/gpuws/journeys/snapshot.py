@@ -32,7 +32,7 @@ def offer(
     if not _wanted(request, workspace, moved, world):
         return ()
     place = f"{request.reach.host}/{workspace.name}"
-    return (Snapshot(place, with_changes(workspace, found, moved, request.reach.entry.mirror)),)
+    return (Snapshot(place, with_changes(workspace, found, moved, request.reach.entry)),)
 
 
 def _asks(request: DownRequest, workspace: Workspace, seen: Look) -> bool:

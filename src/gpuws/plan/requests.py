@@ -164,7 +164,7 @@ class DiffRequest:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """``how``: asked, pinned or exact."""
+    """``how``: asked, pinned, exact or dockerfile."""
 
     reach: Reach
     caller: Caller
@@ -342,7 +342,7 @@ class Differences:
 
 @dataclass(frozen=True)
 class Exported:
-    """Answer of env export: the text of an environment.yml."""
+    """Answer of env export: the text of an environment.yml, or of a Dockerfile."""
 
     workspace: str
     how: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,7 @@ EXPORT = GENERAL | Flags(
 )
 RUN = GENERAL | Flags("--clean-env -d,--detach", "-a,--attach --cwd -e,--env --label")
 SHELL = GENERAL | Flags("--reset-shell --stack", "-s,--shell")
+CLEAN = GENERAL | Flags("-a,--all -i,--index-cache -p,--packages -t,--tarballs -l,--locks", "")
 CONFIG = GENERAL | Flags("--sources --show-sources --long-descriptions --show-all", "")
 
 
@@ -251,6 +253,16 @@ def _config(given: Given, settings: Settings, voice: Voice) -> int:
     return 0
 
 
+def _clean(given: Given, settings: Settings, voice: Voice) -> int:
+    """`clean --all`: what was downloaded; environments keep their hard links."""
+    if not given.has("all"):
+        voice.out("Nothing to do.")
+        return 0
+    shutil.rmtree(settings.packages(), ignore_errors=True)
+    voice.out("Collect information..\nCleaning index cache..")
+    return 0
+
+
 def _create(given: Given, settings: Settings, voice: Voice) -> int:
     return create(given, settings, voice, prefix_of(given, settings))
 
@@ -274,4 +286,5 @@ _COMMANDS: dict[str, tuple[Flags, Command]] = {
     "shell activate": (SHELL, _activate),
     "activate": (SHELL, _plain_activate),
     "config list": (CONFIG, _config),
+    "clean": (CLEAN, _clean),
 }
