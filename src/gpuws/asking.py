@@ -193,13 +193,15 @@ def rollback_request(
 def diff_request(
     host: str | None, files: Sequence[Path], options: Options, person: Person
 ) -> DiffRequest:
-    """With the environment file of this folder, where there is one, and its lock."""
+    """With the environment file that `up` would build from, where there is one, and its lock."""
     from gpuws.config.lock_file import find_locks
 
     found, name = target(host, options, person, verb="env diff")
-    listed = environment_files(files, found.entry)
+    entry, _ = projects.overlaid(found.entry, {"environment": files}, options, person)
+    listed = environment_files(files, entry)
     locks = find_locks(listed) if listed else ()
-    return DiffRequest(found, caller(), name=name, spec=_spec(listed), locks=locks)
+    reach = replace(found, entry=entry)
+    return DiffRequest(reach, caller(), name=name, spec=_spec(listed), locks=locks)
 
 
 def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:
