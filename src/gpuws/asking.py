@@ -200,8 +200,8 @@ def diff_request(
     entry, _ = projects.overlaid(found.entry, {"environment": files}, options, person)
     listed = environment_files(files, entry)
     locks = find_locks(listed) if listed else ()
-    reach = replace(found, entry=entry)
-    return DiffRequest(reach, caller(), name=name, spec=_spec(listed), locks=locks)
+    found = replace(found, entry=entry)
+    return DiffRequest(found, caller(), name=name, spec=_spec(listed), locks=locks)
 
 
 def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:
