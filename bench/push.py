@@ -166,7 +166,7 @@ def _short(bench: Bench) -> Mapping[str, str]:
         str(bench.folder) + "/": "",
         bench.sshd.alias: "HOST",
         str(Path(sys.executable).parent) + "/": "",
-    } | {name: "LAPTOP" for name in bench.within[-1:]}
+    } | dict.fromkeys(bench.within[-1:], "LAPTOP")
 
 
 # --- the places -----------------------------------------------------------------------------------
