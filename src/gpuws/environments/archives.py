@@ -59,8 +59,8 @@ class Archives:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
         failed = [e for each in coming if not each.cancelled() and (e := each.exception())]
-        for error in sorted(failed, key=lambda error: isinstance(error, _Stopped)):
-            raise error
+        if failed:
+            raise min(failed, key=lambda error: isinstance(error, _Stopped))
         return tuple(each.result() for each in coming)
 
     def _one(self, package: LockedPackage, tally: Tally, stop: threading.Event) -> Archive:
