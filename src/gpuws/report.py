@@ -28,6 +28,8 @@ STAGES = {
     "session": "session",
     "tunnel": "tunnel",
     "frameworks": "asking for the cards",
+    "pack": "packing",
+    "unpack": "unpacking",
 }
 
 
