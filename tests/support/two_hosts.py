@@ -32,9 +32,7 @@ def other_host(lab: Lab, folder: Path, home: str, env: dict[str, str]) -> Iterat
     home_folder.mkdir(parents=True)
     mark = {leftovers.MARK: os.environ.get(leftovers.MARK, "")}
     server_folder = folder / "other"
-    with running_sshd(
-        server_folder, home=home_folder, env={**mark, **env}, alias=OTHER
-    ) as server:
+    with running_sshd(server_folder, home=home_folder, env={**mark, **env}, alias=OTHER) as server:
         both = lab.server.config_block() + server.config_block()
         lab.server.config.write_text(both)
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gpuws.environments.packs.gz import Gunzip, Gzip
 from gpuws.environments.packs.members import (
+    BLOCK,
     Content,
     Member,
     Sink,
@@ -28,6 +29,7 @@ _SUM = "gpuws-pack.sum"
 _LARGEST_MANIFEST = 64 << 10  # bytes
 _LARGEST_LIST = 16 << 20  # bytes of one file below build/
 _LEVEL = 4  # of gzip: half the time of the default, a few percent more bytes
+_MOST_BEHIND = 4  # blocks; tar fills its last one up with zeros
 _MORE = 64 << 20  # bytes that an environment may grow while it is packed, beside a tenth of it
 
 
@@ -71,7 +73,16 @@ def read(source: Source, where: str) -> Packed:
     total.begin(first[0])
     text = b"".join(total.passing(first[1])).decode("utf-8", "replace")
     manifest = manifest_from(text, where)
-    return Packed(manifest, _summed(stream, total, manifest, where))
+    return Packed(manifest, _to_the_end(_summed(stream, total, manifest, where), bytes_, where))
+
+
+def _to_the_end(stream: Stream, rest: Gunzip, where: str) -> Stream:
+    """gzip's own checksum comes behind the last member."""
+    yield from stream
+    for _ in range(_MOST_BEHIND):
+        if not rest.read(BLOCK):
+            return
+    raise invalid(where, "more comes behind its end")
 
 
 def _summed(stream: Stream, total: _Sum, manifest: Manifest, where: str) -> Stream:

@@ -215,14 +215,21 @@ class Writer:
 
 
 class _Reader:
-    """Blocks as the file that tarfile reads from."""
+    """Blocks as the file that tarfile reads from: never more than it asks for, "" at the end."""
 
     def __init__(self, blocks: Content) -> None:
         self._blocks = iter(blocks)
-        self._kept = b""
+        self._block = memoryview(b"")
 
     def read(self, size: int) -> bytes:
-        while len(self._kept) < size and (block := next(self._blocks, None)) is not None:
-            self._kept += block
-        data, self._kept = self._kept[:size], self._kept[size:]
-        return data
+        parts = []
+        while size > 0:
+            if not self._block:
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._block = memoryview(block)
+            parts.append(self._block[:size])
+            self._block = self._block[size:]
+            size -= len(parts[-1])
+        return b"".join(parts)
