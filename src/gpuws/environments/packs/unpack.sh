@@ -41,17 +41,19 @@ ended() {
 }
 
 # receive: the laptop has checked every name of it, and sends "whole" last, when its checksum was right.
+# What tar says is kept in memory, since the disk may be full.
 receive() {
-  r_status=0
-  gzip -dc <&3 2>/dev/null | tar -xo -f - -C "$root" 2>"$build/scratch/tar" || r_status=$?
-  if [ "$r_status" -ne 0 ] || [ ! -f "$build/scratch/whole" ]; then
-    case $(tail -n 5 "$build/scratch/tar" 2>/dev/null) in
-    *'No space left'* | *[Qq]uota*) die disk-full "the disk of $root is full" \
-      "gpuws env gc removes what nobody uses; root: in hosts.yaml names another place" ;;
-    esac
-    tail -n 5 "$build/scratch/tar" >&2 2>/dev/null || :
-    die build-interrupted "the archive did not arrive whole" "run the command again"
-  fi
+  r_said=$({ gzip -dc <&3 2>/dev/null | tar -xo -f - -C "$root" 2>&1 || echo "tar: status $?"; } |
+    tail -n 20)
+  case $r_said in
+  '') [ ! -f "$build/scratch/whole" ] || return 0 ;;
+  *'No space left'* | *[Qq]uota*) die disk-full "the disk of $root is full" \
+    "gpuws env gc removes what nobody uses; root: in hosts.yaml names another place" ;;
+  *'tar: status '*) ;;
+  *) [ ! -f "$build/scratch/whole" ] || return 0 ;; # it only warned
+  esac
+  printf '%s\n' "$r_said" >&2
+  die build-interrupted "the archive did not arrive whole" "run the command again"
 }
 
 finish() {
