@@ -8,15 +8,17 @@ from gpuws.environments.packs.meter import Meter
 from gpuws.environments.packs.unpack import unpack
 from gpuws.journeys.way import probe
 from gpuws.journeys.world import World
+from gpuws.plan.decide import refuse_bad_root
 from gpuws.plan.packs import check_fits
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import EnvironmentUnpacked, Reach
 
 
 def deliver(packed: Packed, host: Host, reach: Reach, world: World) -> EnvironmentUnpacked:
-    """Raises what ``check_fits`` and ``unpack`` raise."""
+    """Raises what ``refuse_bad_root``, ``check_fits`` and ``unpack`` raise."""
     manifest = packed.manifest
     facts = probe(host, reach)
+    refuse_bad_root(facts)
     check_fits(manifest, facts, reach.host)
     world.report.stage("unpack", f"{facts.root}/envs/{manifest.hash} on {reach.host}")
     meter = Meter(manifest.bytes, world.report, world.clock)
