@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from tests.support import micromamba
 from tests.support.conda_channel import Channel
 from tests.support.conda_fixtures import conda_cache, conda_channel
 from tests.support.lab import Lab, running_lab
+from tests.support.outside import Notebook
 from tests.support.package_index import wheel
 from tests.support.two_hosts import Other, other_host
 
@@ -106,16 +108,43 @@ def test_a_conda_environment_travels_in_a_file_and_works_at_its_new_place(
 def test_it_goes_straight_to_another_host_and_no_file_is_left_here(
     lab: Lab, conda_channel: Channel, short_tmp: Path
 ) -> None:
+    """Through the keeper that holds a tunnel to the first."""
     made = built(lab, conda_channel)
+    lab.laptop.ok("forward", "gpubox", str(lab.server.port))
+    logins = lab.server.accepted()
     with other_host(lab, short_tmp / "o", "x", {"PATH": SYSTEM}) as other:
         there = lab.laptop.ok("--json", "env", "pack", "gpubox", "--to", "trainbox").data()
         prefix = other.root / "envs" / made["hash"]
         assert (there["host"], there["prefix"]) == ("trainbox", str(prefix))
+        assert (lab.server.accepted(), other.server.accepted()) == (logins, 1)
         assert said(str(prefix / "bin/hello")) == f"hello from {prefix}"
         assert sorted(each.name for each in lab.laptop.project.iterdir()) == ["environment.yml"]
         exported = (other.root / "builds" / made["hash"] / "environment-plain.yml").read_text()
         assert "with-prefix" in exported
     lab.laptop.ok("down", "gpubox", "--yes")
+
+
+@pytest.mark.endurance
+@pytest.mark.timeout(400)
+def test_a_jupyter_that_uv_built_is_used_on_another_host(
+    short_tmp: Path, uv_cache: dict[str, str]
+) -> None:
+    """Through the keeper that holds the first host's tunnel."""
+    with running_lab(short_tmp, env=uv_cache) as lab:
+        run = lab.laptop.ok
+        made = run("--json", "up", "gpubox").data()["environment"]
+        assert lab.laptop.keepers()
+        with other_host(lab, short_tmp / "o", "x", uv_cache) as other:
+            there = run("--json", "env", "pack", "gpubox", "--to", "trainbox").data()
+            assert lab.server.accepted() == 1
+            up = run("--json", "up", "trainbox").data()["environment"]
+            assert (up["action"], up["prefix"]) == ("reused", there["prefix"])
+            book = Notebook(run("url", "trainbox").out.strip())
+            told = book.run(book.start_kernel(), "import sys; print(sys.prefix)").strip()
+            assert told == str(other.root / "envs" / made["hash"])
+            assert run("--json", "env", "diff", "trainbox").data()["added"] == []
+            run("down", "trainbox", "--yes")
+        run("down", "gpubox", "--yes")
 
 
 # --- a virtual environment of the laptop ----------------------------------------------------------
@@ -256,8 +285,9 @@ def test_a_disk_that_fills_up_meanwhile_is_named_and_given_its_space_back(
         subprocess.run(["umount", "-l", str(bare.root)], check=True)
 
 
-def test_a_cut_in_the_middle_leaves_nothing_that_anybody_takes_for_complete(
-    bare: Lab, venv: Path, tmp_path: Path
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_end_in_the_middle_leaves_nothing_that_anybody_takes_for_complete(
+    bare: Lab, venv: Path, tmp_path: Path, how: signal.Signals
 ) -> None:
     noise = {f"share/noise-{each}": os.urandom(16 << 20) for each in range(4)}
     file = archive_of(venv, tmp_path / "a.tar.gz", noise, bytes=128 << 20)
@@ -265,9 +295,10 @@ def test_a_cut_in_the_middle_leaves_nothing_that_anybody_takes_for_complete(
     deadline = time.monotonic() + 15
     while not list(bare.root.glob("envs/*/share/noise-0")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.kill()
-    process.communicate(timeout=10)
     assert list(bare.root.glob("envs/*/share"))
+    process.send_signal(how)
+    process.communicate(timeout=10)
+    assert process.returncode == (130 if how == signal.SIGINT else -how)
     assert list(bare.root.glob("envs/*/.gpuws-complete")) == []
     run = bare.laptop.ok
     deadline = time.monotonic() + 10

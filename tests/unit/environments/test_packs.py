@@ -345,7 +345,17 @@ def test_conda_knows_which_of_its_files_have_room() -> None:
 
 def test_compiled_files_are_left_to_python() -> None:
     data = b"\0" + OLD.encode()
-    assert settled("lib/x.pyc", data, {})[0] == data
+    moved, settling = settled("lib/x.pyc", data, {})
+    assert (moved, settling.left) == (data, [])
+
+
+def test_what_was_compiled_of_a_text_that_changes_is_compiled_anew() -> None:
+    """Python compares size and time; two people's paths may be of one length."""
+    settling = Settling(Move(("/home/anna/e",), "/home/otto/e"), Base())
+    for text, mtime in ((b"x = '/home/anna/e'\n", 101), (b"x = 1\n", 100)):
+        member = Member("env/lib/x.py", "file", mtime=100, size=len(text))
+        moved, content = settling.settled(member, (text,))
+        assert (moved.mtime, moved.size, len(b"".join(content))) == (mtime, len(text), len(text))
 
 
 def test_a_virtual_environment_names_the_python_that_is_there() -> None:
