@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,13 @@ from pathlib import Path
 import pytest
 
 from gpuws.engines.engine import SETSID
+from gpuws.environments.inventory import inventory
 from gpuws.environments.packs.archive import Packed, read, write
 from gpuws.environments.packs.members import Member
 from gpuws.environments.packs.pack import packed_there
 from gpuws.environments.packs.unpack import Unpacked, unpack
 from gpuws.errors import GpuwsError
+from gpuws.host.script import script
 from gpuws.plan.packs import Manifest
 from tests.support.local_host import LocalHost
 from tests.support.shells import shell
@@ -140,6 +143,21 @@ def test_an_archive_that_ends_early_is_given_its_space_back(
     assert not (to / "envs" / DIGEST).exists()
     assert (to / "builds" / DIGEST / "state").read_text() == "failed build-interrupted 143"
     assert not (to / "builds" / DIGEST / "pid").exists()
+
+
+def test_an_environment_that_is_being_packed_is_in_use(root: Path, short_tmp: Path) -> None:
+    host, prefix = LocalHost(short_tmp), root / "envs" / DIGEST
+    (prefix / "noise").write_bytes(os.urandom(4 << 20))  # more than a pipe holds
+    process = host.open_process(script("gpuws.environments.packs", "pack.sh"), str(prefix))
+    try:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            [found] = inventory(host, root=str(root), workspaces=())
+            if found.processes:
+                break
+        assert found.processes
+    finally:
+        process.close()
 
 
 def test_a_tar_that_complains_makes_no_archive(root: Path, short_tmp: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -145,6 +146,27 @@ def test_a_jupyter_that_uv_built_is_used_on_another_host(
             assert run("--json", "env", "diff", "trainbox").data()["added"] == []
             run("down", "trainbox", "--yes")
         run("down", "gpubox", "--yes")
+
+
+def test_passwords_of_channels_stay_at_home(lab: Lab, conda_channel: Channel) -> None:
+    run = lab.laptop.ok
+    url = conda_channel.url
+    built(lab, conda_channel)
+    secret = b"https://me:pass-word@host.invalid/t/pass-word/channel"
+    kept = [p for p in lab.root.rglob("*") if p.is_file() and url.encode() in p.read_bytes()]
+    for path in kept:
+        path.write_bytes(path.read_bytes().replace(url.encode(), secret))
+    assert {"with-prefix-1.0-0.json", "environment-plain.yml"} <= {path.name for path in kept}
+    run("env", "pack", "gpubox", "-o", "x.tar.gz")
+    with tarfile.open(lab.laptop.project / "x.tar.gz") as archive:
+        names = archive.getnames()
+        files = [archive.extractfile(each) for each in archive if each.isreg()]
+        held = [file.read() for file in files if file]
+    assert "env/conda-meta/with-prefix-1.0-0.json" in names
+    assert "build/environment-plain.yml" in names
+    assert any(b"https://host.invalid/channel" in data for data in held)
+    assert not any(b"pass-word" in data for data in held)
+    run("down", "gpubox", "--yes")
 
 
 # --- a virtual environment of the laptop ----------------------------------------------------------
