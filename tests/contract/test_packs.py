@@ -16,13 +16,14 @@ from pathlib import Path
 import pytest
 
 from gpuws.engines.engine import SETSID
-from gpuws.environments.inventory import inventory
+from gpuws.environments.inventory import inventory, remove
 from gpuws.environments.packs.archive import Packed, read, write
-from gpuws.environments.packs.members import Member
+from gpuws.environments.packs.members import Member, Stream
 from gpuws.environments.packs.pack import packed_there
 from gpuws.environments.packs.unpack import Unpacked, unpack
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
+from gpuws.plan.inventory import Environment
 from gpuws.plan.packs import Manifest
 from tests.support.local_host import LocalHost
 from tests.support.shells import shell
@@ -158,6 +159,29 @@ def test_an_environment_that_is_being_packed_is_in_use(root: Path, short_tmp: Pa
         assert found.processes
     finally:
         process.close()
+
+
+def test_while_it_arrives_it_is_a_build_that_nobody_else_touches(
+    host: LocalHost, root: Path, short_tmp: Path
+) -> None:
+    _, data = archived(host, root)
+    to = short_tmp / "to"
+    packed = read(io.BytesIO(data), "x.tar.gz")
+
+    def watched() -> Stream:
+        for number, each in enumerate(packed.members):
+            if number == 3:
+                [found] = inventory(host, root=str(to), workspaces=())
+                assert found.state == "building"
+                assert remove(host, root=str(to), hashes=[DIGEST]).kept
+                with pytest.raises(GpuwsError, match="by somebody else"):
+                    placed(host, to, read(io.BytesIO(data), "x.tar.gz"))
+                seen.append(found)
+            yield each
+
+    seen: list[Environment] = []
+    assert placed(host, to, replace(packed, members=watched())).action == "created"
+    assert seen
 
 
 def test_a_tar_that_complains_makes_no_archive(root: Path, short_tmp: Path) -> None:

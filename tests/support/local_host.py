@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,7 @@ class LocalProcess:
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
+        self._pumped = False
 
     def send(self, data: bytes) -> None:
         assert self._child.stdin is not None
@@ -61,18 +63,20 @@ class LocalProcess:
     def pump(self, out: Callable[[bytes], None], err: Callable[[bytes], None]) -> int:
         assert self._child.stdout is not None
         assert self._child.stderr is not None
-        while block := os.read(self._child.stdout.fileno(), 64 << 10):
-            out(block)
-        err(self._child.stderr.read())
+        self._pumped = True
+        with self._child.stdout, self._child.stderr:
+            while block := os.read(self._child.stdout.fileno(), 64 << 10):
+                out(block)
+            err(self._child.stderr.read())
         return self._child.wait(30)
 
     def close(self) -> None:
-        """As when a connection ends: its streams are gone."""
+        """As when a connection ends: nobody talks to it any more, and it may go on for a while."""
         for stream in (self._child.stdin, self._child.stdout, self._child.stderr):
-            if stream is not None:
+            if stream is not None and (stream is self._child.stdin or not self._pumped):
                 with contextlib.suppress(OSError):
                     stream.close()
-        self._child.wait(30)
+        threading.Thread(target=self._child.wait, daemon=True).start()
 
 
 def _connected(target: Target, timeout: float) -> socket.socket:

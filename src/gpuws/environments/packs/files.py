@@ -62,7 +62,7 @@ def new_file(path: Path) -> Iterator[Sink]:
             with _told(path):
                 file.flush()
         with _told(path):
-            os.link(part, path)  # unlike a rename, never over a file that came meanwhile
+            _put(part, path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -72,6 +72,17 @@ def old_file(path: Path) -> Iterator[IO[bytes]]:
     """Raises pack-invalid for what cannot be read."""
     with _opened(path, "rb") as file:
         yield file
+
+
+def _put(part: Path, path: Path) -> None:
+    """A link, unlike a rename, is never made over a file that came meanwhile."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, such as a USB stick's
+        check_new(path)
+        part.rename(path)
 
 
 class _Out:
