@@ -23,7 +23,7 @@ def from_host(
 ) -> dict[str, Any]:
     """Of a workspace. Raises usage for words that contradict each other."""
     reach, name = asking.target(host, options, person, verb="env pack")
-    other = asking.reach(to, options, person) if to else None
+    other = asking.reach(asking.split(to)[0], options, person) if to else None
     if other is not None and other.host == reach.host:
         raise GpuwsError("usage", f"it is on {to} already", hint="--to names another host")
     request = PackRequest(reach, asking.caller(), name, file, other)
@@ -37,7 +37,7 @@ def from_laptop(
     folder = Path(prefix).expanduser().absolute()
     if to is None:
         return _into_file(folder, file, person)
-    reach = asking.reach(to, options, person)
+    reach = asking.reach(asking.split(to)[0], options, person)
     return view.one_shot("env_unpack", UnpackRequest(reach, prefix=str(folder)), person)
 
 

@@ -312,4 +312,9 @@ def packed_lines(result: dict[str, Any]) -> list[str]:
 def unpacked_lines(result: dict[str, Any]) -> list[str]:
     """Of `env unpack` and `env pack --to`."""
     was_there = " (it was there already)" if result["action"] == "reused" else ""
-    return [f"{result['host']}: {result['prefix']}{was_there}"]
+    host, prefix = result["host"], result["prefix"]
+    return [
+        f"{host}: {prefix}{was_there}",
+        f"`gpuws up {host}` finds it by the file that declares it; "
+        f"`gpuws up {host} --use-env {prefix}` takes it as it is",
+    ]

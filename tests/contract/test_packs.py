@@ -24,6 +24,7 @@ from gpuws.environments.packs.unpack import Unpacked, unpack
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
 from gpuws.plan.inventory import Environment
+from gpuws.plan.model import HostFacts, Tool
 from gpuws.plan.packs import Manifest
 from tests.support.local_host import LocalHost
 from tests.support.shells import shell
@@ -32,6 +33,7 @@ from tests.unit.environments.test_choose import HOST
 __all__ = ["shell"]
 
 DIGEST = "00000000000000ab"
+BASE = str(Path(sys.base_prefix) / "bin" / "python{}.{}".format(*sys.version_info[:2]))
 MARKER = f'{{"hash":"{DIGEST}","tool":"venv","version":"3.1","seconds":1,"created":1,"kb":1}}\n'
 
 
@@ -76,8 +78,8 @@ def archived(host: LocalHost, root: Path) -> tuple[Manifest, bytes]:
     return packed.manifest, out.getvalue()
 
 
-def placed(host: LocalHost, root: Path, packed: Packed) -> Unpacked:
-    facts = replace(HOST, root=str(root), run_base=str(root / "run"))
+def placed(host: LocalHost, root: Path, packed: Packed, facts: HostFacts = HOST) -> Unpacked:
+    facts = replace(facts, root=str(root), run_base=str(root / "run"))
     return unpack(host, facts, SETSID, packed, idle)
 
 
@@ -159,6 +161,28 @@ def test_an_environment_that_is_being_packed_is_in_use(root: Path, short_tmp: Pa
         assert found.processes
     finally:
         process.close()
+
+
+def test_a_virtual_environment_finds_its_python_under_another_path(
+    host: LocalHost, root: Path, short_tmp: Path
+) -> None:
+    prefix, elsewhere = root / "envs" / DIGEST, short_tmp / "py" / "bin" / "python3"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.symlink_to(BASE)
+    shutil.rmtree(prefix)
+    subprocess.run([str(elsewhere), "-m", "venv", "--without-pip", str(prefix)], check=True)
+    manifest, data = archived(host, root)
+    assert manifest.base == str(elsewhere)
+    elsewhere.unlink()
+    facts = replace(HOST, pythons=(Tool("python3", BASE, manifest.python),))
+    to = short_tmp / "to"
+    placed(host, to, read(io.BytesIO(data), "x.tar.gz"), facts)
+    python = to / "envs" / DIGEST / "bin" / "python"
+    said = subprocess.run(
+        [str(python), "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True
+    )
+    assert said.stdout.strip() == sys.base_prefix
+    assert f"home = {Path(BASE).parent}\n" in (python.parents[1] / "pyvenv.cfg").read_text()
 
 
 def test_while_it_arrives_it_is_a_build_that_nobody_else_touches(

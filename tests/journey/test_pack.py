@@ -35,6 +35,7 @@ pytestmark = pytest.mark.timeout(120)
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SYSTEM = "/usr/local/bin:/usr/bin:/bin"
+MOUNT_1M = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs"]
 
 
 @pytest.fixture
@@ -209,6 +210,9 @@ def test_a_virtual_environment_of_the_laptop_works_on_a_host(bare: Lab, venv: Pa
     assert said("sh", "-c", active) == f"tool of {prefix}\n{prefix}"
     [listed] = run("--json", "env", "list", "gpubox").data()["environments"]
     assert (listed["state"], listed["hash"]) == ("complete", packed["hash"])
+    run("up", "gpubox", "--no-jupyter", "--use-env", str(prefix))
+    assert run("exec", "gpubox", "--", "tool").out == f"tool of {prefix}\n"
+    run("down", "gpubox", "--yes")
     again = run("--json", "env", "pack", "--from", str(venv), "--to", "gpubox").data()
     assert (again["action"], again["hash"]) == ("reused", packed["hash"])
 
@@ -227,6 +231,24 @@ def test_a_link_that_leads_out_is_refused_and_leaves_no_file(bare: Lab, venv: Pa
     assert (done.code, done.json()["error"]["code"]) == (8, "not-relocatable")
     assert "'data' leads to '/etc'" in done.json()["error"]["message"]
     assert [each.name for each in bare.laptop.project.iterdir()] == ["environment.yml"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to mount a file system")
+def test_a_full_disk_of_the_laptop_is_named_and_keeps_no_half_of_an_archive(
+    bare: Lab, venv: Path
+) -> None:
+    small = bare.laptop.project / "small"
+    small.mkdir()
+    (venv / "noise").write_bytes(os.urandom(3 << 20))
+    if subprocess.run(MOUNT_1M + [str(small)], capture_output=True).returncode != 0:
+        pytest.skip("this machine may not mount a tmpfs")
+    try:
+        done = bare.laptop.run("--json", "env", "pack", "--from", str(venv), "-o", "small/x.tgz")
+        assert (done.code, done.json()["error"]["code"]) == (3, "pack-invalid")
+        assert "small/x.tgz: No space left" in done.json()["error"]["message"]
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 # --- what goes wrong on the way -------------------------------------------------------------------

@@ -170,8 +170,8 @@ def check_fits(manifest: Manifest, facts: HostFacts, host: str) -> None:
     if full or free == 0:
         raise GpuwsError(
             "disk-full",
-            f"the environment takes {manifest.room >> 20} MB and {manifest.entries} files, "
-            f"{facts.root} on {host} has {free} MB and {facts.inodes_free} files left",
+            f"the environment takes {manifest.room >> 20} MB and {manifest.entries} files: "
+            f"{facts.root} on {host} has no room for that",
             hint=f"`gpuws env gc {host}` removes what nobody uses; root: in hosts.yaml names "
             "another place",
             stage="environment",

@@ -56,11 +56,14 @@ def new_file(path: Path) -> Iterator[Sink]:
     """Where an archive is written. Raises usage, pack-invalid."""
     check_new(path)
     part = path.with_name(f".{path.name}.{os.getpid()}")
+    with _told(path):
+        file = part.open("xb")
     try:
-        with _opened(part, "xb") as file:
+        try:
             yield _Out(file, path)
+        finally:
             with _told(path):
-                file.flush()
+                file.close()  # writes what was kept, so it may fail as a write does
         with _told(path):
             _put(part, path)
     finally:
@@ -70,7 +73,9 @@ def new_file(path: Path) -> Iterator[Sink]:
 @contextlib.contextmanager
 def old_file(path: Path) -> Iterator[IO[bytes]]:
     """Raises pack-invalid for what cannot be read."""
-    with _opened(path, "rb") as file:
+    with _told(path):
+        file = path.open("rb")
+    with file:
         yield file
 
 
@@ -93,12 +98,6 @@ class _Out:
     def write(self, data: bytes, /) -> None:
         with _told(self._path):
             self._file.write(data)
-
-
-def _opened(path: Path, mode: str) -> IO[bytes]:
-    with _told(path):
-        file: IO[bytes] = path.open(mode)
-        return file
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -148,11 +149,12 @@ class _Here:
     """pack.sh as a process of this laptop."""
 
     def __init__(self, program: Script, *args: str) -> None:
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
         self._process = subprocess.Popen(
             [_shell(), "-c", program.text, program.name, *args],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._stderr,
         )
 
     def read(self, size: int, /) -> bytes:
@@ -165,10 +167,12 @@ class _Here:
 
     @property
     def talk(self) -> str:
-        assert self._process.stderr is not None  # noqa: S101 - a pipe was asked for
-        return sanitise(self._process.stderr.read(4000)).strip()
+        self._stderr.seek(0)
+        return sanitise(self._stderr.read(4000)).strip()
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate()
+        """Also where it has not ended: tar and gzip end when nobody reads."""
+        self._stderr.close()
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        self._process.stdout.close()
+        self._process.wait(30)
