@@ -240,7 +240,7 @@ def test_a_full_disk_of_the_laptop_is_named_and_keeps_no_half_of_an_archive(
     small = bare.laptop.project / "small"
     small.mkdir()
     (venv / "noise").write_bytes(os.urandom(3 << 20))
-    if subprocess.run(MOUNT_1M + [str(small)], capture_output=True).returncode != 0:
+    if subprocess.run([*MOUNT_1M, str(small)], capture_output=True).returncode != 0:
         pytest.skip("this machine may not mount a tmpfs")
     try:
         done = bare.laptop.run("--json", "env", "pack", "--from", str(venv), "-o", "small/x.tgz")

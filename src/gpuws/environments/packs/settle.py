@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -88,7 +89,7 @@ class Settling:
 
     def _learn(self, record: bytes) -> None:
         try:
-            said = _json(record)
+            said = _paths(record)
         except ValueError:
             return
         for path in said:
@@ -96,9 +97,7 @@ class Settling:
                 self._modes[str(path.get("_path"))] = str(path.get("file_mode"))
 
 
-def _json(record: bytes) -> list[dict[str, object]]:
-    import json
-
+def _paths(record: bytes) -> list[dict[str, object]]:
     said = json.loads(record)
     data = said.get("paths_data") if isinstance(said, dict) else None
     paths = data.get("paths") if isinstance(data, dict) else None
