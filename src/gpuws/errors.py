@@ -33,7 +33,7 @@ _CODES: dict[Exit, str] = {
     Exit.INPUT: (
         "bad-host-string unknown-host profile-unreadable profile-unsupported hosts-file-invalid "
         "environment-file-missing environment-file-invalid project-file-invalid bad-name "
-        "lock-invalid lock-missing lock-stale lock-other-platform"
+        "lock-invalid lock-missing lock-stale lock-other-platform pack-invalid pack-other-platform"
     ),
     Exit.AUTHENTICATION: "authentication-failed no-usable-key too-many-keys wrong-password",
     Exit.HOST_KEY: "host-key-unknown host-key-changed host-key-revoked host-key-unsupported",
@@ -43,12 +43,13 @@ _CODES: dict[Exit, str] = {
     ),
     Exit.HOST_LACKS: (
         "remote-shell no-root-folder root-not-private disk-full read-only no-engine "
-        "login-node no-gpu no-downloader unsupported-platform lock-unmet"
+        "login-node no-gpu no-downloader unsupported-platform lock-unmet "
+        "pack-unmet"
     ),
     Exit.ENVIRONMENT: (
         "environment-failed package-not-found channel-unreachable unsatisfiable wrong-hash "
         "pip-failed python-not-found build-interrupted environment-not-found terms-of-service "
-        "health-check-failed foreign-export environment-drifted"
+        "health-check-failed foreign-export environment-drifted not-relocatable"
     ),
     Exit.JUPYTER: ("jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours jupyter-open"),
     Exit.CONFLICT: (

@@ -31,6 +31,8 @@ STAGES = {
     "session": "session",
     "tunnel": "tunnel",
     "frameworks": "asking for the cards",
+    "pack": "packing",
+    "unpack": "unpacking",
 }
 
 

@@ -268,3 +268,25 @@ def lock_lines(result: dict[str, Any]) -> list[str]:
         *(f"~ {old} -> {new}" for old, new in result["changed"]),
     ]
     return [told, *(changes or ["nothing changed"])]
+
+
+def packed_lines(result: dict[str, Any]) -> list[str]:
+    """Of `env pack` into a file."""
+    from gpuws.plan.inventory import size
+
+    held, packed = size(result["bytes"] // 1024), size(result["archive_bytes"] // 1024)
+    return [
+        f"{result['file']}: {held} of {result['source']} for {result['platform']} in {packed}",
+        f"`gpuws env unpack {result['file']} HOST` puts it on a host",
+    ]
+
+
+def unpacked_lines(result: dict[str, Any]) -> list[str]:
+    """Of `env unpack` and `env pack --to`."""
+    was_there = " (it was there already)" if result["action"] == "reused" else ""
+    host, prefix = result["host"], result["prefix"]
+    return [
+        f"{host}: {prefix}{was_there}",
+        f"`gpuws up {host}` finds it by the file that declares it; "
+        f"`gpuws up {host} --use-env {prefix}` takes it as it is",
+    ]

@@ -23,7 +23,8 @@ from gpuws.cli.words import (
 from gpuws.errors import Exit, GpuwsError
 
 app = typer.Typer(
-    help="Environments on a host: list, add, diff, export, gc, lock, remove, rollback, update.",
+    help="Environments on a host: list, add, diff, export, gc, lock, pack, remove, rollback, "
+    "unpack, update.",
     rich_markup_mode=None,
 )
 DryRun = Annotated[
@@ -154,6 +155,49 @@ def lock(
         jupyter=not no_jupyter,
     )
     telling.answer(result, *told.lock_lines(result))
+
+
+@app.command()
+def pack(
+    host: Workspace = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option("--from", envvar="GPUWS_FROM", help="a conda or virtual environment here"),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", envvar="GPUWS_OUTPUT", help="default: NAME-HASH.tar.gz"),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="HOST", envvar="GPUWS_TO", help="another host, not a file"),
+    ] = None,
+) -> None:
+    """The whole environment as an archive that `unpack` puts on any host of its platform."""
+    from gpuws import packing
+
+    if output and to:
+        raise GpuwsError("usage", "-o and --to at once", hint="--to HOST needs no file")
+    if prefix and host:
+        raise GpuwsError("usage", f"--from and {host} at once", hint="--to HOST says where to")
+    person = telling.person()
+    if prefix:
+        result = packing.from_laptop(prefix, output, to, telling.options, person)
+    else:
+        result = packing.from_host(host, output, to, telling.options, person)
+    lines = told.unpacked_lines(result) if to else told.packed_lines(result)
+    telling.answer(result, *lines)
+
+
+@app.command()
+def unpack(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="what `pack` wrote")], host: Host
+) -> None:
+    """Put a packed environment on a host; `up` with its file then finds it built."""
+    from gpuws import packing
+
+    result = packing.unpack(file, host, telling.options, telling.person())
+    telling.answer(result, *told.unpacked_lines(result))
 
 
 @app.command()

@@ -91,8 +91,8 @@ def _announce(order: BuildOrder, state: str, progress: Progress) -> None:
         progress.note("the host's own settings are honoured: " + ", ".join(order.facts.settings))
 
 
-def _engine_script(engine: Engine, name: str) -> Script:
-    return script(_PACKAGE, *engine.fragments, "mark.sh", "lock.sh", name)
+def _engine_script(engine: Engine, *names: str) -> Script:
+    return script(_PACKAGE, *engine.fragments, "mark.sh", "lock.sh", *names)
 
 
 def _ask(host: Host, order: BuildOrder, mode: str) -> tuple[str, str]:
@@ -101,7 +101,7 @@ def _ask(host: Host, order: BuildOrder, mode: str) -> tuple[str, str]:
     sent = [name, "700", text] if mode == "start" else []
     for file in files(order) if mode == "start" else ():
         sent += file
-    program = _engine_script(order.engine, "start.sh")
+    program = _engine_script(order.engine, "own.sh", "start.sh")
     who = (
         order.root,
         order.hash,

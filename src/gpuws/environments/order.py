@@ -97,6 +97,7 @@ def build_script() -> tuple[str, str]:
         _PACKAGE,
         "lock.sh",
         "packages.sh",
+        "finish.sh",
         f"{_PACKAGE}.uv:pip_settings.sh",
         f"{_PACKAGE}.uv:create.sh",
         f"{_PACKAGE}.conda:create.sh",

@@ -80,9 +80,11 @@ class Terminal(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """``host`` gives the one connection to a host: opened on first use, kept by a keeper."""
+    """``host`` gives the one connection to a host: opened on first use, kept by a keeper.
+    ``apart`` makes one to another host, which ends with the block."""
 
     host: Callable[[Reach], AbstractContextManager[Host]]
+    apart: Callable[[Reach], AbstractContextManager[Host]]
     resolve: Callable[[Reach], Profile]
     forwards: Forwards
     terminal: Terminal

@@ -15,11 +15,13 @@ from gpuws.plan.requests import (
     EnvironmentsRequest,
     ExportRequest,
     ForwardRequest,
+    PackRequest,
     PlatformRequest,
     RemoveEnvironmentsRequest,
     Request,
     RollbackRequest,
     StatusRequest,
+    UnpackRequest,
     UpRequest,
     WorkspaceRequest,
 )
@@ -42,6 +44,8 @@ REQUESTS: dict[str, type[Request]] = {
     "env_remove": RemoveEnvironmentsRequest,
     "env_rollback": RollbackRequest,
     "env_platform": PlatformRequest,
+    "env_pack": PackRequest,
+    "env_unpack": UnpackRequest,
 }
 
 KEEPS = frozenset({"up", "attach", "forward", "auto_forward", "env_rollback"})

@@ -38,8 +38,17 @@ def real_world(
         found = line.get(reach, ask, report)
         yield Counted(found, report if reach.verbose >= 2 else None)
 
+    @contextmanager
+    def apart(reach: Reach) -> Iterator[Host]:
+        own = Line()
+        try:
+            yield Counted(own.get(reach, ask, report), report if reach.verbose >= 2 else None)
+        finally:
+            own.close()
+
     return World(
         host=host,
+        apart=apart,
         resolve=resolve,
         forwards=forwards,
         terminal=terminal,

@@ -59,7 +59,7 @@ class UpPlan:
 def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
     """Everything `up` needs to know before it changes anything on the host."""
     _refuse_login_node(request, facts)
-    _refuse_bad_root(facts)
+    refuse_bad_root(facts)
     existing = next((each for each in facts.workspaces if each.name == request.name), None)
     if existing:
         refuse_other_folder(existing, request.caller, request.reach.host)
@@ -108,7 +108,7 @@ def _refuse_login_node(request: UpRequest, facts: HostFacts) -> None:
     )
 
 
-def _refuse_bad_root(facts: HostFacts) -> None:
+def refuse_bad_root(facts: HostFacts) -> None:
     if facts.system != "Linux":
         raise GpuwsError(
             "unsupported-platform",

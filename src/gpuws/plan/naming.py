@@ -20,7 +20,7 @@ _RESERVED = frozenset({"base", "root"})
 _DEVICES = re.compile(r"(con|nul|prn|aux|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _COMMENT = re.compile(r"(^|\s+)#.*$")  # as pip has it
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@|/t/[^/\s]+(?=/)")
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s\"]+@|/t/[^/\s]+(?=/)")
 
 
 def check_name(text: str) -> str:

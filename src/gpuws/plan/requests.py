@@ -193,6 +193,27 @@ class RollbackRequest:
     missing_env: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class PackRequest:
+    """A workspace's environment into ``file`` (None: a new one in the caller's folder), or
+    straight to another host."""
+
+    reach: Reach
+    caller: Caller
+    name: str | None = None
+    file: str | None = None
+    to: Reach | None = None
+
+
+@dataclass(frozen=True)
+class UnpackRequest:
+    """An archive of the laptop, or an environment of the laptop itself, onto a host."""
+
+    reach: Reach
+    file: str = ""
+    prefix: str = ""
+
+
 Request = (
     UpRequest
     | WorkspaceRequest
@@ -207,6 +228,8 @@ Request = (
     | ExportRequest
     | RollbackRequest
     | PlatformRequest
+    | PackRequest
+    | UnpackRequest
 )
 
 
@@ -359,6 +382,31 @@ class Platform:
     python: str
     gpus: int
     slurm: bool
+
+
+@dataclass(frozen=True)
+class EnvironmentPacked:
+    """Answer of env pack into a file. Bytes: of the environment's files, and of the archive."""
+
+    source: str  # HOST/NAME, or a folder of the laptop
+    hash: str
+    platform: str
+    file: str
+    bytes: int
+    archive_bytes: int
+
+
+@dataclass(frozen=True)
+class EnvironmentUnpacked:
+    """Answer of env unpack and env pack --to. ``action``: created or reused; ``left``: files that
+    still name the place that it comes from."""
+
+    host: str
+    hash: str
+    platform: str
+    prefix: str
+    action: str
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

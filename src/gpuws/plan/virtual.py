@@ -38,6 +38,12 @@ def platform_of(facts: HostFacts) -> str:
     )
 
 
+def glibc_minor(facts: HostFacts) -> int:
+    """The N of glibc 2.N; 0 for musl and the unknown, for which only a static build will do."""
+    found = re.fullmatch(r"2\.(\d{1,3})(?:\D.*)?", facts.glibc)
+    return int(found[1]) if found and not facts.musl else 0
+
+
 def virtual_packages(facts: HostFacts, *, kernel: str = "", flags: str = "") -> Pairs:
     """(name, version) as conda's solvers know them; __archspec's version is the level.
 

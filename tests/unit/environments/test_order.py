@@ -14,11 +14,10 @@ from gpuws.engines.engine import TMUX
 from gpuws.environments.choose import Choice, tool_channels
 from gpuws.environments.conda.bring import newest
 from gpuws.environments.order import BuildOrder, build_script, files
-from gpuws.environments.uv.bring import glibc_minor
 from gpuws.environments.uv.bring import newest as newest_wheel
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import EnvironmentSpec
-from gpuws.plan.virtual import platform_of
+from gpuws.plan.virtual import glibc_minor, platform_of
 from tests.unit.environments.test_choose import HOST
 
 CONDA = EnvironmentSpec(

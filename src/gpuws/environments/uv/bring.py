@@ -23,8 +23,9 @@ from gpuws.environments.fetching import (
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
-from gpuws.plan.model import HostFacts, Tool
+from gpuws.plan.model import Tool
 from gpuws.plan.ports import Host, Progress
+from gpuws.plan.virtual import glibc_minor
 
 INDEX = "https://pypi.org/simple"
 _FILE = re.compile(r"uv-(\d[\d.]*)-py3-none-(.+)\.whl")
@@ -60,12 +61,6 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
         )
     progress.note(f"{tool.version} was brought to {tool.path}")
     return tool
-
-
-def glibc_minor(facts: HostFacts) -> int:
-    """The N of glibc 2.N; 0 for musl and the unknown, where only a static build will do."""
-    found = re.fullmatch(r"2\.(\d{1,3})(?:\D.*)?", facts.glibc)
-    return int(found[1]) if found and not facts.musl else 0
 
 
 # --- through the laptop --------------------------------------------------------------------
