@@ -46,6 +46,7 @@ class _File:
             conda=conda,
             pip=pip.lines,
             pip_files=pip.files,
+            local=pip.local,
             variables=self._variables(table),
             python=python_constraint(conda)[0],
             notes=(*notes, *pip.notes),

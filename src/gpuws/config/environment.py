@@ -60,6 +60,7 @@ def _from_requirements(source: Source, path: Path) -> EnvironmentSpec:
         kind="pip",
         pip=found.lines,
         pip_files=found.files,
+        local=found.local,
         notes=(*found.notes, *empty),
         foreign=origin((), found.lines, ""),
     )

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # installed.sh ROOT PREFIX: what an environment has, and what it had when it was built.
 # Answers: machine NAME, now LINE, then LINE, recorded yes|no, conda-asked NAME, pip-asked NAME, and
-# what it was built from: yml LINE, pip LINE, variables JSON.
+# what it was built from: yml LINE, pip LINE, local LINE, variables JSON.
 
 # lines KEY FILE
 lines() {
@@ -41,6 +41,7 @@ main() {
   lines pip-asked "$build/pip-names"
   lines yml "$build/environment-plain.yml"
   requirements "$build/requirements.txt"
+  lines 'local' "$build/local-code"
   lines variables "$build/variables.json"
 }
 

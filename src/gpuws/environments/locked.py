@@ -17,10 +17,15 @@ _INDEX = re.compile(
 
 
 def locked_files(
-    lock: Lock | None, channels: tuple[str, ...], requirements: tuple[str, ...], included: Pairs
+    lock: Lock | None,
+    channels: tuple[str, ...],
+    requirements: tuple[str, ...],
+    included: Pairs,
+    code: tuple[str, ...] = (),
 ) -> tuple[File, ...]:
-    """explicit.txt and explicit-md5.txt for conda tools (older ones know no sha256), locked.txt and
-    locked-vcs.txt for pip, and the names of what must be there afterwards.
+    """explicit.txt and explicit-md5.txt for conda tools (older ones know no sha256), locked.txt,
+    locked-vcs.txt and locked-code.txt (the lines ``code``) for pip, and the names of what must be
+    there afterwards.
 
     ``channels`` may hold the credentials that a lock never has.
     """
@@ -36,6 +41,7 @@ def locked_files(
         ("explicit-md5.txt", "600", _explicit([f"{url}#{each.md5}" for each, url in conda])),
         ("locked.txt", "600", _text([*options, *hashed] if hashed else [])),
         ("locked-vcs.txt", "600", _text([*options, *vcs] if vcs else [])),
+        ("locked-code.txt", "600", _text([*options, *code] if code else [])),
         ("conda-locked", "600", _text([_record(each) for each, _ in conda])),
         ("pip-locked", "600", _text([each.name for each in lock.of("pip")])),
     )

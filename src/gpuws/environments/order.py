@@ -14,6 +14,7 @@ from gpuws.environments.locked import File, locked_files
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
 from gpuws.plan.declared import conda_specs, pip_names, requirement_lines
+from gpuws.plan.local import lines_on_host, written
 from gpuws.plan.lock import Lock
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Pairs
 from gpuws.plan.naming import package_name
@@ -100,7 +101,8 @@ def build_script() -> tuple[str, str]:
 def files(order: BuildOrder) -> tuple[File, ...]:
     """Everything that lies beside the build script; the same names for every kind of build."""
     spec = order.spec
-    requirements, included = requirement_lines(spec, order.extra)
+    code = lines_on_host(spec.local, order.folder)
+    requirements, included = requirement_lines(spec, order.extra, code)
     plain = _yml(order, ())
     return (
         ("order.sh", "600", _settings(order)),
@@ -117,7 +119,10 @@ def files(order: BuildOrder) -> tuple[File, ...]:
         ("pip-names", "600", _lines(pip_names(spec, order.extra))),
         ("conda-names", "600", _lines(_conda_names(order))),
         ("imports", "600", _lines(order.check)),
-        *locked_files(order.lock, order.effective_channels, requirements, included),
+        ("local-code", "600", _lines(written(spec.local, order.folder))),
+        *locked_files(
+            order.lock, order.effective_channels, requirements, included, tuple(code.values())
+        ),
         ("variables.json", "600", _variables_json(spec.variables)),
         ("variables", "600", _exports(spec.variables)),
         ("check.py", "600", _check()),

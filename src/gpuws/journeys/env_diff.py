@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from gpuws.environments.installed import Installed, installed
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.drift import Drift, counted, drift
+from gpuws.plan.local import placed
 from gpuws.plan.model import Workspace
 from gpuws.plan.naming import environment_hash
 from gpuws.plan.requests import Differences, DiffRequest
@@ -45,8 +46,9 @@ def _file(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
         return "none"
     jupyter = bool(workspace.raw.get("jupyter", True))
     entry = request.reach.entry
+    code = placed(request.spec, workspace.name, workspace.get("dir"))
     digest = environment_hash(
-        request.spec,
+        replace(request.spec, local=code),
         extra=missing_jupyter(request.spec) if jupyter else (),
         machine=found.machine,
         channels=entry.channels,

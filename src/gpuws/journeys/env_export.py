@@ -31,6 +31,7 @@ def run(request: ExportRequest, world: World) -> Exported:
         found.pip,
         found.variables,
         without=_brought(workspace),
+        local=found.local,
     )
     by_hand = drift(found.then, found.now).added
     if by_hand:
