@@ -147,12 +147,12 @@ def up_request(
     found = replace(found, entry=entry)
     name = projects_name if name is None else name
     use_env = use_env or (None if file else found.entry.use_env)
-    spec = None if use_env else _spec(file or found.entry.environment)
+    folder = _folder(file)
+    spec = None if use_env else _spec(file or found.entry.environment, folder)
     if spec and spec.foreign:
         spec = _without_builds(spec, confirm_foreign)
     jupyter = bool(settings.get("jupyter", True))
     locked = _locks(spec, found.entry, jupyter, locks) if spec and locks != "ignore" else ()
-    folder = _folder(file)
     chosen, source = workspace_name(name, spec.name if spec else None, folder.name)
     secret, missing = _passed(found)
     commit, dirty = _git(folder)
@@ -189,7 +189,8 @@ def diff_request(
 ) -> DiffRequest:
     """With the environment file of this folder, where there is one."""
     found, name = target(host, options, person, verb="env diff")
-    return DiffRequest(found, caller(), name=name, spec=_spec(file or found.entry.environment))
+    spec = _spec(file or found.entry.environment, _folder(file))
+    return DiffRequest(found, caller(), name=name, spec=spec)
 
 
 def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:
@@ -204,11 +205,11 @@ def _folder(file: str | None) -> Path:
     return Path(file).absolute().parent if file else Path.cwd()
 
 
-def _spec(file: str | None) -> EnvironmentSpec | None:
+def _spec(file: str | None, project: Path) -> EnvironmentSpec | None:
     from gpuws.config.environment import find_environment, load_environment
 
     path = Path(file).expanduser() if file else find_environment(Path.cwd())
-    return load_environment(path) if path else None
+    return load_environment(path, project) if path else None
 
 
 def _locks(spec: EnvironmentSpec, entry: HostEntry, jupyter: bool, wanted: str) -> tuple[Lock, ...]:

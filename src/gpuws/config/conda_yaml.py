@@ -21,15 +21,16 @@ _KEYS = ("name", "channels", "dependencies", "variables", "prefix")
 _NO_PIP = Requirements((), (), ())
 
 
-def read_conda_yaml(source: Source, path: Path) -> EnvironmentSpec:
+def read_conda_yaml(source: Source, path: Path, project: Path | None = None) -> EnvironmentSpec:
     """Raises GpuwsError with file, line and column."""
-    return _File(source, path).spec()
+    return _File(source, path, project).spec()
 
 
 @dataclass(frozen=True)
 class _File:
     source: Source
     path: Path
+    project: Path | None
 
     def spec(self) -> EnvironmentSpec:
         table = self._top()
@@ -165,7 +166,7 @@ class _File:
             raise self._error(section, f"pip: takes a list, not {describe(section)}")
         lines = ((n.line, self._text(n, "a pip requirement").strip()) for n in section.values)
         filled = (self._not_blank(line, text) for line, text in lines)
-        return collect(self.source, self.path, filled), ()
+        return collect(self.source, self.path, filled, self.project), ()
 
     def _not_blank(self, line: int, text: str) -> tuple[int, str]:
         if not text or text.startswith("#"):

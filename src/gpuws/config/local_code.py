@@ -40,8 +40,9 @@ class _Line:
         return self.before.startswith("-")
 
 
-def local_code(text: str, folder: Path) -> LocalCode | None:
-    """What the line names, from ``folder``; None where it is nothing of this laptop.
+def local_code(text: str, folder: Path, project: Path) -> LocalCode | None:
+    """What the line names, from ``folder``; None where it is nothing of this laptop. ``project``:
+    the folder that editables are part of.
 
     Raises ValueError, "message" or "message, newline, hint".
     """
@@ -51,7 +52,7 @@ def local_code(text: str, folder: Path) -> LocalCode | None:
         return None
     value, promised = _path(line.value)
     try:
-        return _found(text, line, Path(os.path.normpath(folder / value)), folder, promised)
+        return _found(text, line, Path(os.path.normpath(folder / value)), project, promised)
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(
             f"there is no {quoted(value)}\nlocal code is looked for in {folder}"
@@ -60,10 +61,10 @@ def local_code(text: str, folder: Path) -> LocalCode | None:
         raise ValueError(f"{quoted(value)} cannot be read: {error.strerror or error}") from None
 
 
-def _found(text: str, line: _Line, path: Path, top: Path, promised: str) -> LocalCode:
+def _found(text: str, line: _Line, path: Path, project: Path, promised: str) -> LocalCode:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
-        return _folder(text, line, path, top)
+        return _folder(text, line, path, project)
     if line.editable:
         raise ValueError(f"{quoted(line.value)} is no folder, and only a folder can be editable")
     if not stat.S_ISREG(mode):
@@ -155,7 +156,7 @@ def _archive(text: str, line: _Line, path: Path, promised: str) -> LocalCode:
     )
 
 
-def _folder(text: str, line: _Line, path: Path, top: Path) -> LocalCode:
+def _folder(text: str, line: _Line, path: Path, project: Path) -> LocalCode:
     declared = code_files.declares(path)
     if not declared:
         raise ValueError(
@@ -166,19 +167,19 @@ def _folder(text: str, line: _Line, path: Path, top: Path) -> LocalCode:
         text, "folder", str(path), line.before, line.after, _name(path), declares=declared
     )
     if line.editable:
-        return replace(code, kind="editable", inside=_inside(path, top, line.value))
+        return replace(code, kind="editable", inside=_inside(path, project, line.value))
     return replace(code, digest=code_files.digest_of(code_files.code_files(path)))
 
 
-def _inside(path: Path, top: Path, value: str) -> str:
-    real, project = path.resolve(), top.resolve()
-    if not real.is_relative_to(project):
+def _inside(path: Path, project: Path, value: str) -> str:
+    real, top = path.resolve(), project.resolve()
+    if not real.is_relative_to(top):
         raise ValueError(
-            f"{quoted(value)} is outside {project}: an editable lives in the workspace's folder\n"
-            "without -e it is installed from there; or name the environment file of a folder that "
-            "has both with -f"
+            f"{quoted(value)} is outside {top}: an editable lives in the workspace's folder\n"
+            "without -e it is installed from there; or `environment:` in a gpuws.yaml of the "
+            "folder that has both names this file"
         )
-    return str(PurePosixPath(*real.relative_to(project).parts))
+    return str(PurePosixPath(*real.relative_to(top).parts))
 
 
 def _name(folder: Path) -> str:

@@ -52,14 +52,16 @@ class _File:
         return self.source.error(line, 0, message, hint)
 
 
-def read_requirements(source: Source, path: Path) -> Requirements:
+def read_requirements(source: Source, path: Path, project: Path | None = None) -> Requirements:
     """A requirements.txt and all that it refers to. Raises GpuwsError with file and line."""
-    return collect(source, path, logical_lines(source.text))
+    return collect(source, path, logical_lines(source.text), project)
 
 
-def collect(source: Source, path: Path, lines: Iterator[tuple[int, str]]) -> Requirements:
+def collect(
+    source: Source, path: Path, lines: Iterator[tuple[int, str]], project: Path | None
+) -> Requirements:
     """Check ``lines`` (number, text) of the file at ``path`` and read what they refer to."""
-    reader = _Reader(path.absolute().parent)
+    reader = _Reader(path.absolute().parent, project or path.absolute().parent)
     top = _File(source, reader.top, "", (path.resolve(),))
     checked = [reader.checked(top, number, text) for number, text in lines]
     return Requirements(
@@ -98,6 +100,7 @@ def _uncommented(number: int, line: str) -> Iterator[tuple[int, str]]:
 @dataclass
 class _Reader:
     top: Path  # names are relative to this folder
+    project: Path  # whose editables may be its own
     files: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     names: dict[Path, str] = field(default_factory=dict)  # resolved file → the name it is sent by
@@ -108,7 +111,7 @@ class _Reader:
         if "\n" in text:
             raise file.error(line, "one requirement a line: this one has a line end in it")
         try:
-            code = self.local.get(text) or local_code(text, self.top)
+            code = self.local.get(text) or local_code(text, self.top, self.project)
             if code:
                 return self._of_laptop(file, line, code)
             if text.startswith("-"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gpuws.config import code_files
+from gpuws.config.environment import load_environment
 from gpuws.plan.model import EnvironmentSpec, LocalCode
 
 from .writing import load, refusal, write
@@ -97,6 +98,15 @@ def test_paths_in_nested_files_are_those_of_the_folder_where_pip_is_run(here: Pa
     spec = load(here, "-r sub/base.txt\n./pkg\n", TXT)
     assert {each.line for each in spec.local} == {"-e   ./pkg", "./pkg"}
     assert dict(spec.pip_files)["sub/base.txt"] == "ok\n-e   ./pkg\n"
+
+
+def test_an_editable_is_placed_in_the_project_that_the_workspace_is_made_for(here: Path) -> None:
+    path = write(here, "-e ..\n-e ../pkg\n", "env/requirements.txt")
+    found = load_environment(path, here).local
+    assert [each.inside for each in found] == [".", "pkg"]
+    error = refusal(here, "-e ..\n", "env/requirements.txt")
+    assert f"'..' is outside {here / 'env'}" in error.message
+    assert "gpuws.yaml" in error.hint
 
 
 def test_what_lies_outside_is_noted_because_it_is_sent(here: Path) -> None:
