@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ensurepip
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -298,6 +299,21 @@ def test_every_shell_unpacks_what_was_sent(
         assert (there / ("deep/" * 30) / ("n" * 120)).exists()
     link = Path(order.folder, "local/3/tiny-1.0-py3-none-any.whl")
     assert link.read_bytes() == (laptop / link.name).read_bytes()
+
+
+def test_a_host_without_gzip_says_so_and_takes_wheels(
+    bench: Bench, laptop: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for each in {path.name for folder in ("/bin", "/usr/bin") for path in Path(folder).iterdir()}:
+        if each != "gzip":
+            (tmp_path / "bin" / each).symlink_to(shutil.which(each) or "/nowhere")
+    bench = replace(bench, env=(("PATH", str(tmp_path / "bin")),))
+    project(laptop / "lib", "lib", "x")
+    error = refused(bench, ordered(bench, declared(laptop, "./lib")))
+    assert (error.code, error.exit) == ("unsupported-platform", 7)
+    wheel(laptop, "tiny", "1.0")
+    assert brought(bench, ordered(bench, declared(laptop, "tiny-1.0-py3-none-any.whl"))).lines
 
 
 def test_what_is_there_is_not_sent_again(bench: Bench, laptop: Path) -> None:

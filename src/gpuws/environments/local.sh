@@ -66,11 +66,14 @@ place_archive() {
 # that is there and empty stays the same one: somebody may be in it.
 unpack() {
   u_sent=$build/local/$1.tar.gz u_part=${2%/*}/.gpuws-$1.$$
+  { have tar && have gzip; } || die unsupported-platform \
+    "the host has no tar or no gzip, and a project's folder travels in both" \
+    "a wheel needs neither: pip wheel --no-deps FOLDER makes one here"
   { mkdir -p "${2%/*}/" && mkdir "$u_part"; } 2>/dev/null ||
     die read-only "cannot make the folder $2" "ls -ld ${2%/*}/; --dir names another place"
   if ! (cd "$u_part" && gzip -dc "$u_sent" | tar -xof -) 2>/dev/null; then
     rm -rf "$u_part"
-    die disk-full "$2 cannot be unpacked" "df -h on the host; it needs tar and gzip"
+    die disk-full "$2 cannot be unpacked" "df -h, df -i, and the quota of that folder say why"
   fi
   if [ -d "$2" ]; then
     for u_path in "$u_part"/* "$u_part"/.[!.]* "$u_part"/..?*; do

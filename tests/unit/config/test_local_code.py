@@ -72,7 +72,8 @@ def test_a_line_names_code_as_pip_takes_it(
 
 def test_a_pip_section_and_a_file_url_with_spaces_name_it_too(here: Path) -> None:
     wheel = (here / "wheels" / WHEEL).as_uri()
-    spec = load(here, f"dependencies:\n- python\n- pip:\n  - -e .\n  - x @ {wheel}\n")
+    spec = load(here, f"dependencies:\n- python\n- pip:\n  - '-e .  # why'\n  - x @ {wheel}\n")
+    assert spec.pip[0] == "-e ."
     assert [each.kind for each in spec.local] == ["editable", "archive"]
     assert "%20" in wheel
     assert spec.local[1].digest == sha256(f"wheels/{WHEEL}".encode()).hexdigest()
@@ -241,13 +242,19 @@ def test_what_declares_a_project_is_the_same_on_windows(here: Path) -> None:
     assert code_files.declares(here) != before
 
 
-@pytest.mark.parametrize("to", ["/etc/hostname", "../../beside/mine.py", "out/mine.py"])
+@pytest.mark.parametrize("to", ["/etc/hostname", "../../beside/mine.py", "sub/../.."])
 def test_a_link_that_leads_out_is_refused(here: Path, to: str) -> None:
-    (here / "pkg/out").symlink_to("../../beside")
     (here / "pkg/link").symlink_to(to)
     error = refusal(here, "./pkg", TXT)
     assert error.message.startswith(f"{here / TXT}:1: the link '")
     assert "leads out of the folder" in error.message
+
+
+def test_a_link_that_leads_out_by_way_of_another_is_refused(here: Path) -> None:
+    (here / "pkg/sub").mkdir()
+    (here / "pkg/sub/up").symlink_to("..")
+    (here / "pkg/sub/link").symlink_to("up/../../beside/mine.py")
+    assert "the link 'sub/link' leads out" in refusal(here, "./pkg", TXT).message
 
 
 def test_links_inside_stay_links_also_to_nothing_and_in_a_circle(here: Path) -> None:

@@ -76,8 +76,8 @@ def test_an_editable_is_in_the_workspaces_folder() -> None:
 def test_owner_place_and_declaration_of_an_editable_make_its_environment() -> None:
     hashes = {
         hash_of(REQUEST),
-        hash_of(replace(REQUEST, name="q")),
         hash_of(replace(REQUEST, dir="/data")),
+        hash_of(replace(REQUEST, dir="/data", name="q")),
         hash_of(with_code(declares="other")),
     }
     assert len(hashes) == 4
