@@ -195,12 +195,12 @@ def test_folders_and_archives_are_installed_and_nothing_of_them_is_left(
     project(laptop / "other lib", "other", "other")
     wheel(laptop / "wheels", "tiny", "1.0", {"tiny.py": b"SAYS = 'tiny'\n"})
     wheel(laptop / "wheels", "named", "1.0", {"named.py": b"SAYS = 'named'\n"})
-    (laptop / "more.txt").write_text("named @ file:./wheels/named-1.0-py3-none-any.whl\n")
+    (laptop / "more.txt").write_text("named[more] @ file:./wheels/named-1.0-py3-none-any.whl\n")
     spec = declared(
         laptop,
-        "./lib ; python_version > '3'",
+        "./lib[more] ; python_version > '3'",
         "./other lib",
-        "./wheels/tiny-1.0-py3-none-any.whl  # why",
+        "./wheels/tiny-1.0-py3-none-any.whl[more]  # why",
         "-r more.txt",
     )
     order = ordered(either, spec)
@@ -386,7 +386,7 @@ def test_beside_a_lock_local_code_is_installed_without_its_dependencies(
     either: Bench, laptop: Path
 ) -> None:
     project(laptop, "mine", "mine", needs=("no-such-project-anywhere",))
-    order = ordered(either, declared(laptop, "-e ."))
+    order = ordered(either, declared(laptop, "-e .[more]"))
     lock = Lock("conda-lock.yml", "linux-64", (), python=VERSION)
     up(either, replace(order, lock=lock))
     assert says(order, "mine") == "mine"
