@@ -155,10 +155,10 @@ def up_request(
     use_env = use_env or (None if files else found.entry.use_env)
     listed = () if use_env else environment_files(files, found.entry)
     edit(listed)
-    spec = _spec(listed, confirm_foreign)
+    folder = _folder(files)
+    spec = _spec(listed, folder, confirm_foreign)
     jupyter = bool(settings.get("jupyter", True))
     locked = _locks(listed, spec, found.entry, jupyter, locks) if spec else ()
-    folder = _folder(files)
     chosen, source = workspace_name(name, spec.name if spec else None, folder.name)
     secret, missing = _passed(found)
     commit, dirty = _git(folder)
@@ -200,8 +200,9 @@ def diff_request(
     entry, _ = projects.overlaid(found.entry, {"environment": files}, options, person)
     listed = environment_files(files, entry)
     locks = find_locks(listed) if listed else ()
+    spec = _spec(listed, _folder(files))
     found = replace(found, entry=entry)
-    return DiffRequest(found, caller(), name=name, spec=_spec(listed), locks=locks)
+    return DiffRequest(found, caller(), name=name, spec=spec, locks=locks)
 
 
 def _passed(found: Reach) -> tuple[Pairs, tuple[str, ...]]:
@@ -227,12 +228,15 @@ def environment_files(files: Sequence[Path], entry: HostEntry) -> tuple[Path, ..
     return (found,) if found else ()
 
 
-def _spec(files: tuple[Path, ...], confirm: Confirm | None = None) -> EnvironmentSpec | None:
-    """Of all of them. ``confirm``: asked of exports from another system, which it lets through."""
+def _spec(
+    files: tuple[Path, ...], project: Path, confirm: Confirm | None = None
+) -> EnvironmentSpec | None:
+    """Of all of them. ``project``: the folder that local code is placed in by its path from there;
+    ``confirm``: asked of exports from another system, which it lets through."""
     from gpuws.config.environment import load_environment
     from gpuws.config.merging import merged
 
-    specs = [load_environment(path) for path in files]
+    specs = [load_environment(path, project) for path in files]
     if confirm:
         specs = [_without_builds(each, confirm) if each.foreign else each for each in specs]
     return merged(specs) if specs else None

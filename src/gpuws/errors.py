@@ -54,7 +54,7 @@ _CODES: dict[Exit, str] = {
     Exit.JUPYTER: ("jupyter-crashed jupyter-missing jupyter-timeout jupyter-not-ours jupyter-open"),
     Exit.CONFLICT: (
         "locked other-folder other-settings newer-workspace kernels-busy not-ours forward-exists "
-        "environment-in-use"
+        "environment-in-use local-code-differs"
     ),
     Exit.NOT_FOUND: (
         "workspace-not-found no-workspace several-workspaces rebooted not-running forward-not-found"

@@ -18,6 +18,7 @@ from tests.support import micromamba
 from tests.support.conda_channel import Channel, Served, serve
 from tests.support.conda_fixtures import conda_cache, conda_channel, conda_jupyter_channel
 from tests.support.lab import Lab, prefer_own_port, running_lab
+from tests.support.local_projects import project
 from tests.support.package_index import publish, wheel
 
 __all__ = ["conda_cache", "conda_channel", "conda_jupyter_channel"]
@@ -259,6 +260,29 @@ def test_the_pip_section_is_locked_beside_what_conda_brings(
     assert run("exec", "gpubox", "--", "python", "-c", asked).out == "1.0 2.1.3\n"
     recorded = lab.root / "builds" / made["prefix"].rpartition("/")[2] / "locked.txt"
     assert "--hash=sha256:" in recorded.read_text()
+    run("down", "--yes")
+
+
+def test_what_local_code_needs_is_locked_and_the_code_itself_is_installed_beside(
+    lab: Lab, served: Served, index: str
+) -> None:
+    run = lab.laptop.ok
+    prefer_own_port(lab.laptop, f"    pip_index: {index}\n")
+    project(lab.laptop.project, "mine", "editable", needs=("outer",))
+    wheel(lab.laptop.project, "tiny", "1.0", {"tiny.py": b"SAYS = 'tiny'\n"})
+    local = ("-e .", "./tiny-1.0-py3-none-any.whl")
+    text = environment(served.url, "numpy", "pip", pip=local)
+    lab.laptop.write("environment.yml", text)
+    locked = run("--json", "env", "lock", "gpubox", "--no-jupyter").data()
+    by_pip = {each["name"] for each in packages(locked["file"]) if each["manager"] == "pip"}
+    assert by_pip == {"outer", "inner"}
+    run("--json", "up", "gpubox", "--no-jupyter", "--locked")
+    asked = "import mine, tiny, outer; print(mine.SAYS, tiny.SAYS)"
+    assert run("exec", "gpubox", "--", "python", "-c", asked).out == "editable tiny\n"
+
+    project(lab.laptop.project, "mine", "editable", needs=("inner",))
+    stale = lab.laptop.run("--json", "up", "gpubox", "--no-jupyter", "--locked")
+    assert (stale.code, stale.json()["error"]["code"]) == (3, "lock-stale")
     run("down", "--yes")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gpuws.config.conda_specs import checked_spec
 from gpuws.config.environment import load_environment
-from gpuws.config.requirements import check_requirement
+from gpuws.config.requirement import check_requirement
 from gpuws.config.source import ENVIRONMENT, read_source
 from gpuws.config.yaml_file import Items, Scalar, Table, load_yaml
 from gpuws.errors import GpuwsError

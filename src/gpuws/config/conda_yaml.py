@@ -24,15 +24,16 @@ _Listed = tuple[tuple[str, int], ...]
 """What is written, each with the number of its line."""
 
 
-def read_conda_yaml(source: Source, path: Path) -> EnvironmentSpec:
+def read_conda_yaml(source: Source, path: Path, project: Path | None = None) -> EnvironmentSpec:
     """Raises GpuwsError with file, line and column."""
-    return _File(source, path).spec()
+    return _File(source, path, project).spec()
 
 
 @dataclass(frozen=True)
 class _File:
     source: Source
     path: Path
+    project: Path | None
 
     def spec(self) -> EnvironmentSpec:
         table = self._top()
@@ -50,6 +51,7 @@ class _File:
             conda=conda,
             pip=pip.lines,
             pip_files=pip.files,
+            local=pip.local,
             variables=self._variables(table),
             python=python_constraint(conda)[0],
             notes=(*notes, *pip.notes),
@@ -180,7 +182,7 @@ class _File:
             raise self._error(section, f"pip: takes a list, not {describe(section)}")
         lines = ((n.line, self._text(n, "a pip requirement").strip()) for n in section.values)
         filled = (self._not_blank(line, text) for line, text in lines)
-        return collect(self.source, self.path, filled), ()
+        return collect(self.source, self.path, filled, self.project), ()
 
     def _not_blank(self, line: int, text: str) -> tuple[int, str]:
         if not text or text.startswith("#"):

@@ -24,19 +24,20 @@ def find_environment(folder: Path) -> Path | None:
     return next((path for path in present if os.path.lexists(path)), None)
 
 
-def load_environment(path: Path) -> EnvironmentSpec:
-    """What the file declares.
+def load_environment(path: Path, project: Path | None = None) -> EnvironmentSpec:
+    """What the file declares. ``project``: the folder that the workspace is made for, where that
+    is another than the file's.
 
     Raises GpuwsError environment-file-missing or environment-file-invalid with file, line and
     column, and bad-name where its ``name:`` cannot be one.
     """
     suffix = path.suffix.lower()
     if suffix in (".yml", ".yaml"):
-        return read_conda_yaml(read_source(path), path)
+        return read_conda_yaml(read_source(path), path, project)
     if suffix == ".toml":
         return read_pyproject(read_source(path))
     if suffix in (".txt", ".in"):
-        return _from_requirements(read_source(path), path)
+        return _from_requirements(read_source(path), path, project)
     raise GpuwsError(
         ENVIRONMENT,
         f"{path} is no kind of environment file that gpuws knows",
@@ -44,7 +45,7 @@ def load_environment(path: Path) -> EnvironmentSpec:
     )
 
 
-def _from_requirements(source: Source, path: Path) -> EnvironmentSpec:
+def _from_requirements(source: Source, path: Path, project: Path | None) -> EnvironmentSpec:
     for number, line in enumerate(source.lines, 1):
         if line.strip() == "@EXPLICIT":
             raise source.error(
@@ -53,13 +54,14 @@ def _from_requirements(source: Source, path: Path) -> EnvironmentSpec:
                 "an explicit conda list cannot be built yet",
                 "`conda env export --from-history` writes a file that can",
             )
-    found = read_requirements(source, path)
+    found = read_requirements(source, path, project)
     empty = () if found.lines else (f"{source.shown} names no packages",)
     return EnvironmentSpec(
         source=source.shown,
         kind="pip",
         pip=found.lines,
         pip_files=found.files,
+        local=found.local,
         notes=(*found.notes, *empty),
         foreign=origin((), found.lines, ""),
         places=source.places("pip", zip(found.lines, found.numbers, strict=True)),

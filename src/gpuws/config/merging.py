@@ -12,7 +12,7 @@ from gpuws.config.source import ENVIRONMENT
 from gpuws.errors import GpuwsError
 from gpuws.plan.conda_spec import parsed
 from gpuws.plan.drift import plain
-from gpuws.plan.model import EnvironmentSpec, Pairs, Place
+from gpuws.plan.model import EnvironmentSpec, LocalCode, Pairs, Place
 from gpuws.plan.naming import package_name
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ def merged(specs: Sequence[EnvironmentSpec]) -> EnvironmentSpec:
         conda=conda,
         pip=_latest((spec.pip for spec in specs), _pip_key),
         pip_files=_referred(specs),
+        local=_local(specs),
         variables=_latest((spec.variables for spec in specs), lambda pair: pair[0]),
         python=python,
         notes=_each_once((*(n for spec in specs for n in spec.notes), *_conflicts(specs))),
@@ -83,6 +84,12 @@ def _referred(specs: Sequence[EnvironmentSpec]) -> Pairs:
                     hint="give one of the two another name",
                 )
     return tuple((name, text) for name, (text, _) in found.items())
+
+
+def _local(specs: Sequence[EnvironmentSpec]) -> tuple[LocalCode, ...]:
+    """Code of the laptop, of whichever file names it; one that a later line replaces is not named
+    by any line any more, and nothing comes of it."""
+    return tuple({code.line: code for spec in specs for code in spec.local}.values())
 
 
 # --- which lines are about the same thing ---------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from gpuws.config.requirements import check_requirement
+from gpuws.config.requirement import check_requirement
 from gpuws.config.source import Source
 from gpuws.config.toml import toml_loads
 from gpuws.errors import GpuwsError
@@ -19,7 +19,7 @@ _LONG_KEY = re.compile(r"(?:(?:[\w-]{1,99}|\"[^\"\n]{0,99}\"|'[^'\n]{0,99}')[ \t
 
 def read_pyproject(source: Source) -> EnvironmentSpec:
     """Raises GpuwsError with file and line."""
-    project = _project(source)
+    project = project_table(source)
     name, name_notes = _name(project)
     lines = _dependencies(source, project)
     return EnvironmentSpec(
@@ -33,7 +33,8 @@ def read_pyproject(source: Source) -> EnvironmentSpec:
     )
 
 
-def _project(source: Source) -> dict[str, object]:
+def project_table(source: Source) -> dict[str, object]:
+    """The [project] table. Raises GpuwsError."""
     document = _parsed(source)
     project = document.get("project")
     if isinstance(project, dict):

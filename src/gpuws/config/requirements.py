@@ -15,27 +15,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from packaging.requirements import InvalidRequirement, Requirement
-
+from gpuws.config.local_code import local_code
+from gpuws.config.requirement import check_requirement, split_words
 from gpuws.config.source import Source, quoted, read_source
 from gpuws.errors import GpuwsError
-from gpuws.plan.model import Pairs
+from gpuws.plan.model import LocalCode, Pairs
 
 MAX_FILES = 100
 MAX_CHAIN = 20  # files that each name the next
-
-_LONGEST = 2000
-_MOST_BRACKETS = 20
 
 _REFERENCES = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
 _PLACES = frozenset({"-i", "--index-url", "--extra-index-url", "-f", "--find-links"})
 _WITH_VALUE = _PLACES | {"--no-binary", "--only-binary", "--trusted-host", "--use-feature"}
 _FLAGS = frozenset({"--no-index", "--pre", "--prefer-binary", "--require-hashes"})
-_OF_ONE = ("--hash", "--config-settings", "--config-setting", "--global-option")
-
-_URL = re.compile(r"(git|hg|svn|bzr)\+(https?|ssh|git)://\S+|https?://\S+")
-_ARCHIVE = re.compile(r"\.(whl|zip|tar|tar\.gz|tgz|tar\.bz2|tar\.xz)(\[[^\]]*\])?$", re.IGNORECASE)
-_LOCAL_LATER = "publish it, or name it as git+https://…; local code is not sent to the host yet"
 
 
 @dataclass(frozen=True)
@@ -44,6 +36,7 @@ class Requirements:
     files: Pairs  # (name, text) of what the lines refer to
     notes: tuple[str, ...]
     numbers: tuple[int, ...] = ()  # the place of each line in its file
+    local: tuple[LocalCode, ...] = ()  # what lines here and in the files name on this laptop
 
 
 @dataclass(frozen=True)
@@ -54,19 +47,22 @@ class _File:
     folder: Path
     name: str
     chain: tuple[Path, ...]  # the files that led here, resolved
+    constraint: bool = False  # named by -c, here or on the way here
 
     def error(self, line: int, message: str, hint: str = "") -> GpuwsError:
         return self.source.error(line, 0, message, hint)
 
 
-def read_requirements(source: Source, path: Path) -> Requirements:
+def read_requirements(source: Source, path: Path, project: Path | None = None) -> Requirements:
     """A requirements.txt and all that it refers to. Raises GpuwsError with file and line."""
-    return collect(source, path, logical_lines(source.text))
+    return collect(source, path, logical_lines(source.text), project)
 
 
-def collect(source: Source, path: Path, lines: Iterator[tuple[int, str]]) -> Requirements:
+def collect(
+    source: Source, path: Path, lines: Iterator[tuple[int, str]], project: Path | None
+) -> Requirements:
     """Check ``lines`` (number, text) of the file at ``path`` and read what they refer to."""
-    reader = _Reader(path.absolute().parent)
+    reader = _Reader(path.absolute().parent, project or path.absolute().parent)
     top = _File(source, reader.top, "", (path.resolve(),))
     checked = [(reader.checked(top, number, text), number) for number, text in lines]
     return Requirements(
@@ -74,6 +70,7 @@ def collect(source: Source, path: Path, lines: Iterator[tuple[int, str]]) -> Req
         tuple(reader.files.items()),
         tuple(reader.notes),
         tuple(number for _, number in checked),
+        tuple(reader.local.values()),
     )
 
 
@@ -105,15 +102,20 @@ def _uncommented(number: int, line: str) -> Iterator[tuple[int, str]]:
 @dataclass
 class _Reader:
     top: Path  # names are relative to this folder
+    project: Path  # whose editables may be its own
     files: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     names: dict[Path, str] = field(default_factory=dict)  # resolved file → the name it is sent by
+    local: dict[str, LocalCode] = field(default_factory=dict)  # by line
 
     def checked(self, file: _File, line: int, text: str) -> str:
         """The line as it is sent. Raises GpuwsError."""
         if "\n" in text:
             raise file.error(line, "one requirement a line: this one has a line end in it")
         try:
+            code = self.local.get(text) or local_code(text, self.top, self.project)
+            if code:
+                return self._of_laptop(file, line, code)
             if text.startswith("-"):
                 return self._option(file, line, text)
             check_requirement(text)
@@ -123,7 +125,7 @@ class _Reader:
         return text
 
     def _option(self, file: _File, line: int, text: str) -> str:
-        words = _words(text)
+        words = split_words(text)
         for option, value in _options(words):
             if option in _REFERENCES:
                 if len(list(_options(words))) > 1:
@@ -139,6 +141,15 @@ class _Reader:
             raise ValueError(f"{option} takes a URL or a path that begins with '/' on the host")
         self.notes.append(f"{file.source.at(line)}: {option} {value} is looked for on the host")
 
+    def _of_laptop(self, file: _File, line: int, code: LocalCode) -> str:
+        if file.constraint:
+            raise ValueError("a constraints file names versions, not local code")
+        self.local[code.line] = code
+        if not Path(code.path).is_relative_to(os.path.normpath(self.top)):
+            place = f"{file.source.at(line)}: {code.path} is outside {self.top}"
+            self.notes.append(f"{place}; what is in it is sent to the host")
+        return code.line
+
     # --- references ---
 
     def _reference(self, file: _File, line: int, text: str, option: str, value: str) -> str:
@@ -147,7 +158,7 @@ class _Reader:
         path = file.folder / value
         name = self._name(path, value)
         if name not in self.files:
-            self._read(file, line, path, name)
+            self._read(file, line, path, name, constraint=option == "-c")
         elif path.resolve() in file.chain:
             raise file.error(line, f"{value} refers back to itself")
         here = posixpath.dirname(file.name)
@@ -174,7 +185,7 @@ class _Reader:
         self.names[real] = name
         return name
 
-    def _read(self, file: _File, line: int, path: Path, name: str) -> None:
+    def _read(self, file: _File, line: int, path: Path, name: str, *, constraint: bool) -> None:
         real = path.resolve()
         if real in file.chain:
             raise file.error(line, f"{path.name} refers back to itself")
@@ -185,14 +196,15 @@ class _Reader:
         except GpuwsError as error:
             raise file.error(line, error.message, error.hint) from error
         self.files[name] = ""  # its place, before those that it refers to
-        inner = _File(source, path.parent, name, (*file.chain, real))
+        below = file.constraint or constraint
+        inner = _File(source, path.parent, name, (*file.chain, real), below)
         self.files[name] = self._text(inner)
 
     def _text(self, file: _File) -> str:
-        """The file's text; where a reference got another name, its lines written anew."""
+        """The file's text; where a reference got another name or a line will, written anew."""
         lines = list(logical_lines(file.source.text))
         checked = [self.checked(file, number, text) for number, text in lines]
-        if checked == [text for _, text in lines]:
+        if checked == [text for _, text in lines] and not set(checked) & set(self.local):
             return file.source.text
         return "\n".join(checked) + "\n"
 
@@ -203,67 +215,7 @@ def _project(folder: Path) -> Path:
     return next((each for each in (real, *real.parents) if os.path.lexists(each / ".git")), real)
 
 
-# --- requirements ----------------------------------------------------------------------------
-
-
-def check_requirement(text: str) -> None:
-    """Raises ValueError ("message" or "message, newline, hint") unless the host can install it."""
-    bare, options = _split_options(text)
-    unknown = next((o for o in options if o.partition("=")[0] not in _OF_ONE), "")
-    if unknown:
-        raise ValueError(f"the option {quoted(unknown)} cannot follow a requirement")
-    if len(bare) > _LONGEST or bare.count("(") > _MOST_BRACKETS:  # packaging's parser recurses
-        raise ValueError(f"a requirement of {len(bare)} characters is too long or too nested")
-    if not bare.isprintable():
-        raise ValueError("a character in this requirement cannot be printed")
-    if _is_local(bare):
-        raise ValueError(f"{quoted(bare)} is local code of this laptop\n{_LOCAL_LATER}")
-    if not _URL.fullmatch(re.split(r"\s+;", bare, maxsplit=1)[0]):
-        _check_pep508(bare)
-
-
-def _split_options(text: str) -> tuple[str, list[str]]:
-    """As pip does it: from the first word with a dash on, they are options."""
-    found = re.search(r"\s-", text)
-    if not found:
-        return text, []
-    words = _words(text[found.start() :])
-    return text[: found.start()].strip(), [word for word in words if word.startswith("-")]
-
-
-def _check_pep508(text: str) -> None:
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(_explained(text, str(error))) from error
-    if requirement.url and not _URL.fullmatch(requirement.url):
-        raise ValueError(f"{quoted(text)} is local code of this laptop\n{_LOCAL_LATER}")
-
-
-def _explained(text: str, said: str) -> str:
-    conda = re.fullmatch(r"([A-Za-z0-9._-]+)\s*=\s*([0-9][^=\s]*)(=\S*)?", text)
-    if conda:
-        return f"{quoted(text)} is conda's form\nfor pip: {conda[1]}=={conda[2]}"
-    if "::" in text:
-        return f"{quoted(text)} is conda's form\nput it under dependencies: of an environment.yml"
-    reason = said.splitlines()[0] if said else "not a requirement"
-    return f"{quoted(text)} is no pip requirement: {reason}"
-
-
-def _is_local(text: str) -> bool:
-    bare = re.split(r"\s*;", text, maxsplit=1)[0].strip()
-    if re.match(r"[./~]|[A-Za-z]:[\\/]|file:|(git|hg|svn|bzr)\+(file|/)", bare, re.IGNORECASE):
-        return True
-    if "://" in bare or " @ " in bare:
-        return False
-    return "/" in bare.split("@")[0] or "\\" in bare or bool(_ARCHIVE.search(bare))
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"a quote is opened and never closed in {quoted(text)}") from error
+# --- options ---------------------------------------------------------------------------------
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -286,8 +238,6 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
 
 def _known(option: str) -> None:
     known = [*_REFERENCES, *_WITH_VALUE, *_FLAGS]
-    if option in ("-e", "--editable"):
-        raise ValueError(f"{option} installs local code in place\n{_LOCAL_LATER}")
     if option not in known:
         near = difflib.get_close_matches(option, known, 1)
         asked = f"did you mean {near[0]}?" if near else "remove it"

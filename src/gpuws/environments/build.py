@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from gpuws.environments import local
 from gpuws.environments.choose import Choice, choose, python_for, venv_instead
 from gpuws.environments.failures import failure
 from gpuws.environments.mirrors import mirrored
@@ -253,6 +254,7 @@ def plan_lines(order: BuildOrder) -> tuple[str, ...]:
         f"{order.root}/.gpuws-root",
         *ours,
         *(f"{order.folder}/{name}" for name in sorted(sent)),
+        *local.plan_lines(order),
         f"{order.prefix}/",
         *_caches(order),
         f"{order.run}/ (while it is built)",

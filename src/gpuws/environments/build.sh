@@ -104,7 +104,7 @@ outcome() {
     remove_partial "$root" "$hash" >/dev/null 2>&1 || :
     o_text="failed $o_code $o_status"
   fi
-  rm -rf "$build/scratch"
+  rm -rf "$build/scratch" "$build/local"
   (write "$build/state" 600 "$o_text") || printf %s "$o_text" >"$build/state"
 }
 

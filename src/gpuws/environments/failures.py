@@ -78,6 +78,21 @@ KINDS: tuple[Kind, ...] = (
         "`gpuws exec HOST -- ls /usr/bin/python3*` or ssh lists the interpreters that it has",
     ),
     Kind(
+        "pip-failed",
+        _sign(
+            r"pip subprocess to install build dependencies did not run successfully",
+            r"Failed to (?:resolve|install) requirements from `?(?:build-system|setup\.py)",
+        ),
+        "what builds local code or a source archive (setuptools, or what its pyproject.toml names) "
+        "cannot be had on the host",
+        "pip_index: in hosts.yaml names an index that has it; or build a wheel here with "
+        "`pip wheel --no-deps FOLDER` and name that in the file",
+        re.compile(
+            r"No matching distribution found for (\S+)"
+            r"|Because (\S+) was not found in the package registry"
+        ),
+    ),
+    Kind(
         "package-not-found",
         _sign(
             r"PackagesNotFound",

@@ -8,7 +8,9 @@ from gpuws.host.script import fields, script
 from gpuws.plan import answers
 from gpuws.plan.changes import Command, Touch, commands_from, touches_from
 from gpuws.plan.drift import Package, packages_from
+from gpuws.plan.local import as_written
 from gpuws.plan.mixes import Bound, bounds_from
+from gpuws.plan.model import Pairs
 from gpuws.plan.ports import Host
 from gpuws.plan.sources import Direct, Source, direct_from, sources_from
 
@@ -16,8 +18,9 @@ from gpuws.plan.sources import Direct, Source, direct_from, sources_from
 @dataclass(frozen=True)
 class Installed:
     """``then`` is None where nothing was recorded; ``asked``: names that were declared; ``yml``,
-    ``pip`` and ``variables``: the lines that it was built from; ``python``: the version of a
-    virtual environment's. The last ones only where changes or sources were asked for."""
+    ``pip`` and ``variables``: the lines that it was built from, those that name code of a laptop as
+    they were written; ``local``: (name, line) of these; ``python``: the version of a virtual
+    environment's. The last ones only where changes or sources were asked for."""
 
     machine: str
     now: tuple[Package, ...]
@@ -25,6 +28,7 @@ class Installed:
     asked: tuple[str, ...]
     yml: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
+    local: Pairs = ()
     variables: str = ""
     python: str = ""
     bounds: tuple[Bound, ...] = ()
@@ -43,6 +47,7 @@ def installed(
     program = script("gpuws.environments", *parts)
     found = fields(host.run(program, root, prefix, also, timeout=timeout), "environment")
     recorded = answers.yes(found, "recorded")
+    there, local = as_written(tuple(found.get("local", ())))
     asked = (*found.get("conda-asked", ()), *found.get("pip-asked", ()))
     return Installed(
         machine=answers.text(answers.one(found, "machine"), 40) or "",
@@ -50,7 +55,8 @@ def installed(
         then=packages_from(found.get("then", ())) if recorded else None,
         asked=tuple(each for each in asked if answers.text(each)),
         yml=tuple(found.get("yml", ())),
-        pip=tuple(found.get("pip", ())),
+        pip=tuple(there.get(line, line) for line in found.get("pip", ())),
+        local=local,
         variables="".join(found.get("variables", ())),
         python=answers.text(answers.one(found, "python"), 40) or "",
         bounds=bounds_from(found.get("bound", ())),

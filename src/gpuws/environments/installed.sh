@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # installed.sh ROOT PREFIX [changes|sources]: what an environment has, and what it had when it was built.
 # Answers: machine NAME, python VERSION, now LINE, then LINE, recorded yes|no, conda-asked NAME,
-# pip-asked NAME, and what it was built from: yml LINE, pip LINE, variables JSON. With "changes"
-# or "sources" also what changes.sh or sources.sh tell.
+# pip-asked NAME, and what it was built from: yml LINE, pip LINE, local LINE, variables JSON. With
+# "changes" or "sources" also what changes.sh or sources.sh tell.
 
 # lines KEY FILE
 lines() {
@@ -60,6 +60,7 @@ main() {
   lines pip-asked "$build/pip-names"
   lines yml "$build/environment-plain.yml"
   requirements "$build/requirements.txt"
+  lines 'local' "$build/local-code"
   lines variables "$build/variables.json"
 }
 

@@ -49,11 +49,15 @@ class Addresses:
 
 
 def locked_files(
-    lock: Lock, where: Addresses, requirements: tuple[str, ...], included: Pairs
+    lock: Lock,
+    where: Addresses,
+    requirements: tuple[str, ...],
+    included: Pairs,
+    code: tuple[str, ...] = (),
 ) -> tuple[File, ...]:
     """explicit.txt and explicit-md5.txt for conda tools (older ones know no sha256), origin.txt and
-    origin-md5.txt where those go through a mirror, which may lag; locked.txt and locked-vcs.txt for
-    pip; and the names of what must be there afterwards."""
+    origin-md5.txt where those go through a mirror, which may lag; locked.txt, locked-vcs.txt and
+    locked-code.txt (the lines ``code``) for pip; and the names of what must be there afterwards."""
     lines = (*requirements, *(line for _, text in included for line in text.splitlines()))
     files = {address: f"file://{path}" for address, path in where.sent}
     options = _from_files(files) if files else [line for line in lines if _INDEX.match(line)]
@@ -67,6 +71,7 @@ def locked_files(
         *lists,
         ("locked.txt", "600", _text([*options, *hashed] if hashed else [])),
         ("locked-vcs.txt", "600", _text([*options, *vcs] if vcs else [])),
+        ("locked-code.txt", "600", _text([*options, *code] if code else [])),
         ("conda-locked", "600", _text([_record(each) for each in conda])),
         ("pip-locked", "600", _text([each.name for each in lock.of("pip")])),
     )

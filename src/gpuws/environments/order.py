@@ -14,6 +14,7 @@ from gpuws.environments.locked import Addresses, File, locked_files
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
 from gpuws.plan.declared import conda_specs, pip_names, requirement_lines
+from gpuws.plan.local import lines_on_host, written
 from gpuws.plan.lock import Lock
 from gpuws.plan.mirrors import split_spec
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Mirror, Pairs
@@ -110,7 +111,8 @@ def build_script() -> tuple[str, str]:
 def files(order: BuildOrder) -> tuple[File, ...]:
     """Everything that lies beside the build script; the same names for every kind of build."""
     spec = order.spec
-    requirements, included = requirement_lines(spec, order.extra)
+    code = lines_on_host(spec.local, order.folder)
+    requirements, included = requirement_lines(spec, order.extra, code)
     plain = _yml(order, ())
     return (
         ("order.sh", "600", _settings(order)),
@@ -127,7 +129,8 @@ def files(order: BuildOrder) -> tuple[File, ...]:
         ("pip-names", "600", _lines(pip_names(spec, order.extra))),
         ("conda-names", "600", _lines(_conda_names(order))),
         ("imports", "600", _lines(order.check)),
-        *_locked_files(order, requirements, included),
+        ("local-code", "600", _lines(written(spec.local, order.folder))),
+        *_locked_files(order, requirements, included, tuple(code.values())),
         ("variables.json", "600", _variables_json(spec.variables)),
         ("variables", "600", _exports(spec.variables)),
         ("check.py", "600", _check()),
@@ -135,12 +138,12 @@ def files(order: BuildOrder) -> tuple[File, ...]:
 
 
 def _locked_files(
-    order: BuildOrder, requirements: tuple[str, ...], included: Pairs
+    order: BuildOrder, requirements: tuple[str, ...], included: Pairs, code: tuple[str, ...]
 ) -> tuple[File, ...]:
     if order.lock is None:
         return ()
     where = Addresses(order.effective_channels, order.sources, order.sent)
-    return locked_files(order.lock, where, requirements, included)
+    return locked_files(order.lock, where, requirements, included, code)
 
 
 def _check() -> str:

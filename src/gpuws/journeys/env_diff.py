@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from gpuws.environments.asked import unasked, unmet
 from gpuws.environments.installed import Installed, installed
@@ -11,6 +11,7 @@ from gpuws.journeys.world import World
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.drift import Drift, counted, drift
 from gpuws.plan.inventory import brought, hash_of
+from gpuws.plan.local import placed
 from gpuws.plan.lock import belongs, locked_hash
 from gpuws.plan.mixes import mixes
 from gpuws.plan.model import Workspace
@@ -67,8 +68,9 @@ def _file(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
         return "none"
     jupyter = bool(workspace.raw.get("jupyter", True))
     entry = request.reach.entry
+    code = placed(request.spec, workspace.name, workspace.get("dir"))
     digest = environment_hash(
-        request.spec,
+        replace(request.spec, local=code),
         extra=missing_jupyter(request.spec) if jupyter else (),
         machine=found.machine,
         channels=entry.channels,

@@ -20,7 +20,8 @@ def environment_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> Bui
     if request.spec is None:
         raise GpuwsError("bug", "a build was ordered without an environment file")
     wanted = plan.environment
-    spec = of_lock(request.spec, wanted.lock) if wanted.lock else request.spec
+    spec = replace(request.spec, local=wanted.local)
+    spec = of_lock(spec, wanted.lock) if wanted.lock else spec
     engine = engine_for(facts)
     order = _order(request, plan, facts, spec, engine, wanted.hash, extra=wanted.extra)
     check = request.reach.entry.check

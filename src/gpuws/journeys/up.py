@@ -8,8 +8,8 @@ from typing import Any
 from gpuws import __version__
 from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
-from gpuws.environments import frameworks
-from gpuws.environments.build import Built, ensure
+from gpuws.environments import frameworks, local
+from gpuws.environments.build import BuildOrder, Built, ensure
 from gpuws.errors import GpuwsError
 from gpuws.journeys import down, drifted, dry_run, offline, tmux
 from gpuws.journeys.forwarding import lead_back, open_all
@@ -74,11 +74,16 @@ def _environment(
     if request.offline:
         order = offline.sent(order, host, world)
     try:
-        return ensure(host, order, world.report, world.fetch)
+        return _built(order, host, world)
     except GpuwsError as error:
         if error.code != "terms-of-service" or not _accepts(error, world):
             raise
-    return ensure(host, replace(order, accept_terms=True), world.report, world.fetch)
+    return _built(replace(order, accept_terms=True), host, world)
+
+
+def _built(order: BuildOrder, host: Host, world: World) -> Built:
+    local.bring(host, order, world.report)
+    return ensure(host, order, world.report, world.fetch)
 
 
 def _accepts(error: GpuwsError, world: World) -> bool:

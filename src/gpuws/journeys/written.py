@@ -18,7 +18,9 @@ from gpuws.plan.model import HostEntry, Workspace
 
 def declared(workspace: Workspace, found: Installed, entry: HostEntry) -> Declared:
     """What its file asked for, without what gpuws brought beside it, channels by their names."""
-    made = declared_from(found.yml, found.pip, found.variables, without=brought(workspace))
+    made = declared_from(
+        found.yml, found.pip, found.variables, without=brought(workspace), local=found.local
+    )
     parts = map(split_spec, made.conda)
     conda = tuple(as_named(channel, entry.mirror) + rest for channel, rest in parts)
     channels = tuple(as_named(each, entry.mirror) for each in made.channels)

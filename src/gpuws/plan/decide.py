@@ -8,9 +8,10 @@ from gpuws.errors import GpuwsError
 from gpuws.plan import cuda, naming
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.gpus import GpuChoice, choose_gpus
+from gpuws.plan.local import placed
 from gpuws.plan.lock import Lock, locked_hash, of_platform
 from gpuws.plan.mirrors import hub_notes
-from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
+from gpuws.plan.model import EnvironmentSpec, HostFacts, LocalCode, Workspace
 from gpuws.plan.requests import Caller, UpRequest
 from gpuws.plan.space import check_room, need_of_file, need_of_lock
 from gpuws.plan.virtual import platform_of, unmet
@@ -33,6 +34,7 @@ class EnvironmentPlan:
     build: bool = False
     use_env: str = ""
     lock: Lock | None = None  # what it is built from
+    local: tuple[LocalCode, ...] = ()  # of the laptop, placed
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
     existing = next((each for each in facts.workspaces if each.name == request.name), None)
     if existing:
         refuse_other_folder(existing, request.caller, request.reach.host)
-    environment = _environment(request, facts)
-    gpus = choose_gpus(request.gpus or request.reach.entry.gpus, facts.gpus, facts.user)
     folder = _project_folder(request, facts)
+    environment = _environment(request, facts, _kept_folder(request, existing) or folder)
+    gpus = choose_gpus(request.gpus or request.reach.entry.gpus, facts.gpus, facts.user)
     session, notes = _session(request, existing, environment, folder)
     if session != "keep" or environment.build:
         _refuse_full_disk(facts)
@@ -199,24 +201,27 @@ def host_warnings(facts: HostFacts) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _environment(request: UpRequest, facts: HostFacts) -> EnvironmentPlan:
+def _environment(request: UpRequest, facts: HostFacts, folder: str) -> EnvironmentPlan:
+    """``folder``: where the workspace's own code lies."""
     wanted = request.use_env
     if wanted:
         return EnvironmentPlan(_existing_environment(wanted, facts), "", use_env=wanted)
     if request.spec is None:
         raise no_file(request, facts)
+    code = placed(request.spec, request.name, folder)
+    spec = replace(request.spec, local=code)
     if request.locks:
-        return _locked(request, request.spec, facts)
-    extra = missing_jupyter(request.spec) if request.jupyter else ()
+        return replace(_locked(request, spec, facts), local=code)
+    extra = missing_jupyter(spec) if request.jupyter else ()
     entry = request.reach.entry
     digest = naming.environment_hash(
-        request.spec,
+        spec,
         extra=extra,
         machine=facts.machine,
         channels=entry.channels,
         pip_index=entry.pip_index,
     )
-    return _planned(facts, digest, extra)
+    return replace(_planned(facts, digest, extra), local=code)
 
 
 def _planned(facts: HostFacts, digest: str, extra: tuple[str, ...]) -> EnvironmentPlan:
@@ -236,7 +241,7 @@ def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> Envi
             stage="probe",
         )
     extra = tuple(each for each in missing_jupyter(spec) if each in lock.names())
-    plan = _planned(facts, locked_hash(lock, spec.variables), extra)
+    plan = _planned(facts, locked_hash(lock, spec.variables, spec.local), extra)
     return replace(plan, lock=lock)
 
 
@@ -330,6 +335,13 @@ def _project_folder(request: UpRequest, facts: HostFacts) -> str:
     if not wanted.startswith("/"):
         wanted = f"{facts.home}/{wanted}"
     return wanted.rstrip("/") or "/"
+
+
+def _kept_folder(request: UpRequest, existing: Workspace | None) -> str:
+    """Of a session that goes on in a folder which this call does not name."""
+    if existing is None or existing.state not in _ALIVE or request.restart or request.dir:
+        return ""
+    return existing.get("dir")
 
 
 def _wanted_port(request: UpRequest, existing: Workspace | None) -> int:

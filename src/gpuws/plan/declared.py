@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from gpuws.plan.model import EnvironmentSpec, Pairs
 from gpuws.plan.naming import package_name
@@ -24,20 +26,24 @@ def conda_specs(spec: EnvironmentSpec, extra: tuple[str, ...]) -> tuple[str, ...
 
 
 def requirement_lines(
-    spec: EnvironmentSpec, extra: tuple[str, ...]
+    spec: EnvironmentSpec, extra: tuple[str, ...], code: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[tuple[str, ...], Pairs]:
     """The lines of a requirements.txt, and the files they refer to under names of ours.
 
-    A name such as ``../base.txt`` would leave its folder, so each becomes include-N.txt.
+    A name such as ``../base.txt`` would leave its folder, so each becomes include-N.txt. ``code``:
+    for a line that names local code, the line with the place where it lies.
     """
     names = {
         name: f"include-{number}.txt" for number, (name, _) in enumerate(spec.pip_files, start=1)
     }
-    lines = tuple(_renamed(line, names) for line in spec.pip)
+    lines = tuple(code.get(line) or _renamed(line, names) for line in spec.pip)
     if spec.kind == "pip":
         lines = (*lines, *extra)
     included = tuple(
-        (names[name], "".join(_renamed(line, names) + "\n" for line in text.splitlines()))
+        (
+            names[name],
+            "".join((code.get(each) or _renamed(each, names)) + "\n" for each in text.splitlines()),
+        )
         for name, text in spec.pip_files
     )
     return lines, included
@@ -62,14 +68,16 @@ def pip_names(spec: EnvironmentSpec, extra: tuple[str, ...]) -> tuple[str, ...]:
         lines += text.splitlines() if name in used else []
     if spec.kind == "pip":
         lines += extra
+    code = {each.line for each in spec.local}
     names = []
-    for line in lines:
+    for line in (each for each in lines if each not in code):
         try:
             requirement = Requirement(line.split(" #")[0].split(" --")[0].strip())
         except InvalidRequirement:
             continue
         if requirement.marker is None:
             names.append(requirement.name)
+    names += [each.name for each in spec.local if each.name and ";" not in each.after]
     return tuple(dict.fromkeys(names))
 
 

@@ -27,13 +27,20 @@ class Declared:
     conda: tuple[str, ...] = ()
     pip: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+    local: tuple[tuple[str, str], ...] = ()  # (name, line) of what came from a laptop
 
 
 def declared_from(
-    yml: Iterable[str], pip: Iterable[str], variables: str, *, without: Iterable[str]
+    yml: Iterable[str],
+    pip: Iterable[str],
+    variables: str,
+    *,
+    without: Iterable[str],
+    local: Iterable[tuple[str, str]] = (),
 ) -> Declared:
     """From the lines of environment-plain.yml and requirements.txt and from variables.json of a
-    build. ``without``: what gpuws brought beside the list."""
+    build. ``without``: what gpuws brought beside the list; ``local``: (name, line) of what came
+    from a laptop."""
     parts: dict[str, list[str]] = {"channels:": [], "dependencies:": []}
     part: list[str] = []
     for line in yml:
@@ -50,6 +57,7 @@ def declared_from(
         conda=tuple(parts["dependencies:"]),
         pip=tuple(line for line in wanted if line and plain(line.strip()) not in brought),
         variables=tuple((k, v) for k, v in pairs if isinstance(v, str)),
+        local=tuple(local),
     )
 
 
@@ -71,7 +79,9 @@ def exported(
     if how == "exact":
         conda = sorted(each.words for each in there.values() if each.kind == "conda")
         conda = conda or [each for each in declared.conda if _named(each) == "python"]
-        pip = sorted(each.words for each in there.values() if each.kind == "python")
+        lines = {plain(each): line for each, line in declared.local}  # no index has that version
+        python = [each for each in there.values() if each.kind == "python"]
+        pip = sorted(lines.get(plain(each.name), each.words) for each in python)
         later: list[str] = []
     else:
         pinned = how == "pinned"

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
+from gpuws.plan import local
 from gpuws.plan.declared import missing_jupyter
-from gpuws.plan.model import EnvironmentSpec, Pairs
+from gpuws.plan.model import EnvironmentSpec, LocalCode, Pairs
 from gpuws.plan.naming import declaration, package_name, public
 
 
@@ -62,14 +63,17 @@ def declared_hash(spec: EnvironmentSpec, extra: tuple[str, ...], channels: tuple
     """
     content = declaration(spec, extra)
     content["channels"] = [public(each) for each in channels or spec.channels]
+    if spec.local:
+        content["local"] = local.declared(spec.local)
     return _digest(content)
 
 
-def locked_hash(lock: Lock, variables: Pairs) -> str:
+def locked_hash(lock: Lock, variables: Pairs, code: tuple[LocalCode, ...] = ()) -> str:
     """16 hex digits that name the environment: the same packages are the same environment,
-    whatever the file that asked for them is called."""
+    whatever the file that asked for them is called. ``code``: of the laptop, placed."""
     packages = sorted([each.manager, each.url, each.sha256 or each.md5] for each in lock.packages)
-    return _digest([lock.platform, lock.python, packages, dict(variables)])[:16]
+    content = [lock.platform, lock.python, packages, dict(variables)]
+    return _digest([*content, local.content(code)] if code else content)[:16]
 
 
 def usable(
@@ -109,7 +113,9 @@ def belongs(lock: Lock, spec: EnvironmentSpec, channels: tuple[str, ...], *, jup
 
 
 def _stale(lock: Lock, spec: EnvironmentSpec, extra: tuple[str, ...]) -> GpuwsError:
-    asked = {package_name(each) for each in (*spec.conda, *spec.pip, *extra)} - {""}
+    code = {each.line for each in spec.local}  # no lock has it
+    lines = (*spec.conda, *(each for each in spec.pip if each not in code), *extra)
+    asked = {package_name(each) for each in lines} - {""}
     has = {each.replace("_", "-") for each in lock.names()}
     lacking = ", ".join(sorted(asked - has))
     reason = f"it has no {lacking}" if lacking else "another version, channel or package is asked"

@@ -106,6 +106,23 @@ class HostEntry:
 
 
 @dataclass(frozen=True)
+class LocalCode:
+    """Code of the laptop that a requirement line names. Digests are sha256 in hex."""
+
+    line: str  # as written
+    kind: str  # archive | folder | editable
+    path: str  # on the laptop, absolute
+    before: str = ""  # the line before the path: "-e ", "name @ "
+    after: str = ""  # and after it: "[extra]", "; marker"
+    name: str = ""  # of the distribution, where nothing must be run to know it
+    digest: str = ""  # of the archive, or of all files of the folder; an editable has none
+    declares: str = ""  # of what says which packages it needs; an archive's own
+    inside: str = ""  # of an editable: its folder below the project's, "." for the project itself
+    place: str = ""  # of an editable: its folder on the host
+    owner: str = ""  # of an editable: the workspace
+
+
+@dataclass(frozen=True)
 class EnvironmentSpec:
     """An environment as declared, parsed and checked.
 
@@ -120,6 +137,7 @@ class EnvironmentSpec:
     conda: tuple[str, ...] = ()  # match specs as written, without the pip section
     pip: tuple[str, ...] = ()  # requirement lines as written, "-r x" kept
     pip_files: Pairs = ()  # (name used in "-r name", text) of every file that is referred to
+    local: tuple[LocalCode, ...] = ()  # what lines of pip and pip_files name on the laptop
     variables: Pairs = ()
     python: str | None = None  # PEP 440 specifier such as "==3.11.*" or ">=3.10"; None: any
     notes: tuple[str, ...] = ()  # e.g. "prefix: is ignored"

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from gpuws.errors import GpuwsError
+from gpuws.plan import local
 from gpuws.plan.model import EnvironmentSpec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
@@ -108,8 +109,9 @@ def environment_hash(
     """16 hex digits: the same for declarations that ask for the same environment.
 
     Name, prefix, comments, blank space, the order of conda packages and of variables, and
-    credentials inside URLs do not count. The order of channels and of pip's lines does. ``extra``
-    is what gpuws brings beside the list, ``machine`` the host's (x86_64).
+    credentials inside URLs do not count. The order of channels and of pip's lines does, and so
+    does what local code holds. ``extra`` is what gpuws brings beside the list, ``machine`` the
+    host's (x86_64). Local code must have been placed.
     """
     through_pip = bool(spec.kind == "pip" or spec.pip)
     content = {
@@ -120,6 +122,8 @@ def environment_hash(
         "pip_index": public(pip_index or "") if through_pip else "",
         "variables": dict(spec.variables),
     }
+    if spec.local:
+        content["local"] = local.content(spec.local)
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

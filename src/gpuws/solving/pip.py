@@ -176,9 +176,14 @@ def _solved(text: str, question: Question, provided: frozenset[str]) -> Solved:
     found = [
         _chosen(entry, tags)
         for entry in (entries if isinstance(entries, list) else [])
-        if entry["name"] not in provided
+        if entry["name"] not in provided and not _of_laptop(entry)
     ]
     return Solved(tuple(package for package, _ in found), sum(size for _, size in found))
+
+
+def _of_laptop(entry: dict[str, Any]) -> bool:
+    """Code that a line names by its path: the build installs it, beside the lock."""
+    return "directory" in entry or any("path" in each for each in _archives(entry))
 
 
 def _chosen(entry: dict[str, Any], tags: Any) -> tuple[LockedPackage, int]:  # noqa: ANN401

@@ -9,7 +9,7 @@ from gpuws.errors import GpuwsError
 from gpuws.plan.declared import conda_specs, requirement_lines
 from gpuws.plan.lock import Lock, LockedPackage, declared_hash
 from gpuws.plan.mirrors import candidates
-from gpuws.plan.model import Mirror
+from gpuws.plan.model import LocalCode, Mirror
 from gpuws.solving import conda, pip
 from gpuws.solving.conda import Solved
 from gpuws.solving.wanted import Solution, Wanted
@@ -99,13 +99,19 @@ def _pip(wanted: Wanted, by_conda: tuple[LockedPackage, ...]) -> Solved:
 def _requirements(
     wanted: Wanted, by_conda: tuple[LockedPackage, ...]
 ) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    lines, files = requirement_lines(wanted.spec, wanted.extra)
+    code = {each.line: _here(each) for each in wanted.spec.local}
+    lines, files = requirement_lines(wanted.spec, wanted.extra, code)
     if wanted.platform.python:
         return (*lines, "pip"), files  # %pip in notebooks
     there = {each.name for each in by_conda}
     if wanted.spec.kind == "conda":
         lines += tuple(each for each in wanted.extra if each not in there)
     return lines, files
+
+
+def _here(code: LocalCode) -> str:
+    """The line with the laptop's own place: uv reads there what the code needs."""
+    return f"{code.before}{Path(code.path).as_uri()}{code.after}"
 
 
 def _python(wanted: Wanted, by_conda: tuple[LockedPackage, ...]) -> str:

@@ -87,7 +87,7 @@ def test_windows_line_ends_and_a_bom_change_nothing(tmp_path: Path) -> None:
         ("dependencies:\n- pip: numpy\n", "2:8", "pip: takes a list, not text", ""),
         ("dependencies:\n- pip:\n  - pip: [a]\n", "3:5", "text, not a map", ""),
         ("dependencies:\n- pip:\n  - [a]\n", "3:5", "text, not a list", ""),
-        ("dependencies:\n- pip:\n  - -e .\n", "3", "-e installs local code", "git+https"),
+        ("dependencies:\n- pip:\n  - -e ./x\n", "3", "there is no './x'", "is looked for in"),
         ("dependencies:\n- pip:\n  - ''\n", "3", "a pip requirement is missing", ""),
         ("dependencies:\n- pip:\n  - a\n  - b=1\n", "4", "conda's form", "b==1"),
         ("dependencies:\n- pip:\n  - '-r x.txt'\n", "3", "there is no file", ""),

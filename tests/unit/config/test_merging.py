@@ -173,3 +173,10 @@ def test_two_files_may_refer_to_one_file_and_not_to_two_of_one_name(tmp_path: Pa
     assert caught.value.code == "environment-file-invalid"
     assert "a.txt" in caught.value.message and "sub/b.txt" in caught.value.message
     assert caught.value.hint
+
+
+def test_code_of_the_laptop_comes_along_from_either_file(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\n')
+    one = "dependencies:\n  - python\n  - pip:\n      - -e .\n"
+    found = both(tmp_path, one, "dependencies:\n  - numpy\n")
+    assert [(each.line, each.kind) for each in found.local] == [("-e .", "editable")]

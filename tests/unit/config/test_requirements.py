@@ -44,22 +44,6 @@ git+https://example.org/z@main#egg=z
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("-e .", "-e installs local code"),
-        ("-e git+https://example.org/x#egg=x", "-e installs local code"),
-        ("--editable=.", "--editable installs local code"),
-        (".", "local code"),
-        ("./pkg", "local code"),
-        ("../pkg[extra]", "local code"),
-        ("~/pkg", "local code"),
-        ("/srv/pkg", "local code"),
-        ("pkg/sub", "local code"),
-        ("C:\\pkg", "local code"),
-        ("x-1.0-py3-none-any.whl", "local code"),
-        ("x-1.0.tar.gz", "local code"),
-        ("file:///srv/x.whl", "local code"),
-        ("x @ file:///srv/x.whl", "local code"),
-        ("x @ ./x.whl", "local code"),
-        ("git+file:///srv/x", "local code"),
         ("numpy=1.26", "conda's form"),
         ("numpy=1.26=py311_0", "conda's form"),
         ("conda-forge::numpy", "conda's form"),
@@ -94,9 +78,9 @@ def test_what_cannot_be_installed_there_is_refused_with_its_line(
 
 
 def test_a_fault_in_a_nested_file_names_that_file(tmp_path: Path) -> None:
-    write(tmp_path, "ok\n-e .\n", "sub/base.txt")
+    write(tmp_path, "ok\n--upgrade\n", "sub/base.txt")
     message = refusal(tmp_path, "-r sub/base.txt\n", TXT).message
-    assert message.startswith(f"{tmp_path / 'sub' / 'base.txt'}:2: -e ")
+    assert message.startswith(f"{tmp_path / 'sub' / 'base.txt'}:2: the option '--upgrade'")
 
 
 def test_nested_files_are_found_from_the_file_that_names_them(tmp_path: Path) -> None:

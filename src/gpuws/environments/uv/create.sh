@@ -94,6 +94,7 @@ uv_create() {
   fi
   [ ! -s "$build/locked.txt" ] || uv_install --no-deps --require-hashes -r "$build/locked.txt"
   [ ! -s "$build/locked-vcs.txt" ] || uv_install --no-deps -r "$build/locked-vcs.txt"
+  [ ! -s "$build/locked-code.txt" ] || uv_install --no-deps -r "$build/locked-code.txt"
 }
 
 uv_install() {
@@ -111,10 +112,12 @@ venv_create() {
   fi
 }
 
-# pip_locked: what the lock adds to conda's part, by hash; pip has nothing to decide.
+# pip_locked: what the lock adds to conda's part, by hash; pip has nothing to decide. Code of the
+# laptop is in no lock; what it needs is.
 pip_locked() {
   pip_install "$build/locked.txt" --no-deps --require-hashes
   pip_install "$build/locked-vcs.txt" --no-deps
+  pip_install "$build/locked-code.txt" --no-deps
 }
 
 # pip_install FILE [OPTION...]: pip of the prefix, run by ourselves: its lines are live, its failure
