@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpuws import asking, locking, view
+from gpuws import asking, declaring, locking, view
 from gpuws.config.adding import Edited, add_packages
 from gpuws.config.lock_file import lock_path
 from gpuws.errors import Exit, GpuwsError
@@ -42,7 +42,7 @@ def run(
     request, edited = _request(host, files, options, person, edit, yes=yes)
     locked = None
     try:
-        listed = asking.environment_files(files, request.reach.entry)
+        listed = declaring.environment_files(files, request.reach.entry)
         if os.path.lexists(lock_path(listed)):
             locked = locking.lock(request, listed, person)
             request = replace(request, locks=locked.locks)
@@ -75,7 +75,7 @@ def _request(
             files=files,
             name=None,
             use_env=None,
-            confirm_foreign=asking.confirmation(person, yes=yes),
+            confirm_foreign=declaring.confirmation(person, yes=yes),
             edit=lambda listed: done.append(edit(listed)),
             locks="ignore",
         )

@@ -10,12 +10,12 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gpuws import places, projects
+from gpuws.declaring import Confirm, declared, environment_files, locks_of
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
-from gpuws.plan.model import EnvironmentSpec, HostEntry, Pairs
+from gpuws.plan.model import HostEntry, Pairs
 from gpuws.plan.requests import (
     Caller,
     DiffRequest,
@@ -28,10 +28,7 @@ from gpuws.projects import Person
 from gpuws.records import Records
 
 if TYPE_CHECKING:
-    from gpuws.plan.lock import Lock
-
-Confirm = Callable[[EnvironmentSpec], bool]
-"""Whether an export from another system is to be used without its builds."""
+    pass
 
 
 def split(host: str) -> tuple[str, str | None]:
@@ -156,9 +153,9 @@ def up_request(
     listed = () if use_env else environment_files(files, found.entry)
     edit(listed)
     folder = _folder(files)
-    spec = _spec(listed, folder, confirm_foreign)
+    spec = declared(listed, folder, confirm_foreign)
     jupyter = bool(settings.get("jupyter", True))
-    locked = _locks(listed, spec, found.entry, jupyter, locks) if spec else ()
+    locked = locks_of(listed, spec, found.entry, jupyter, locks) if spec else ()
     chosen, source = workspace_name(name, spec.name if spec else None, folder.name)
     secret, missing = _passed(found)
     commit, dirty = _git(folder)
@@ -200,7 +197,7 @@ def diff_request(
     entry, _ = projects.overlaid(found.entry, {"environment": files}, options, person)
     listed = environment_files(files, entry)
     locks = find_locks(listed) if listed else ()
-    spec = _spec(listed, _folder(files))
+    spec = declared(listed, _folder(files))
     found = replace(found, entry=entry)
     return DiffRequest(found, caller(), name=name, spec=spec, locks=locks)
 
@@ -216,65 +213,6 @@ def _folder(files: Sequence[Path]) -> Path:
     """The project's folder: the one that all of the files are in, else the current one."""
     folders = {path.expanduser().absolute().parent for path in files}
     return folders.pop() if len(folders) == 1 else Path.cwd()
-
-
-def environment_files(files: Sequence[Path], entry: HostEntry) -> tuple[Path, ...]:
-    """Those of -f, else those of the host's entry, else the one of this folder, if it has one."""
-    from gpuws.config.environment import find_environment
-
-    if files or entry.environment:
-        return tuple(Path(each).expanduser() for each in files or entry.environment)
-    found = find_environment(Path.cwd())
-    return (found,) if found else ()
-
-
-def _spec(
-    files: tuple[Path, ...], project: Path, confirm: Confirm | None = None
-) -> EnvironmentSpec | None:
-    """Of all of them. ``project``: the folder that local code is placed in by its path from there;
-    ``confirm``: asked of exports from another system, which it lets through."""
-    from gpuws.config.environment import load_environment
-    from gpuws.config.merging import merged
-
-    specs = [load_environment(path, project) for path in files]
-    if confirm:
-        specs = [_without_builds(each, confirm) if each.foreign else each for each in specs]
-    return merged(specs) if specs else None
-
-
-def _locks(
-    files: tuple[Path, ...], spec: EnvironmentSpec, entry: HostEntry, jupyter: bool, wanted: str
-) -> tuple[Lock, ...]:
-    """The lock beside the files, by platform. Raises lock-invalid, lock-stale, lock-missing."""
-    from gpuws.config.lock_file import find_locks
-    from gpuws.plan.lock import usable
-
-    if wanted == "ignore":
-        return ()
-    return usable(find_locks(files), spec, entry.channels, jupyter, wanted == "require")
-
-
-def confirmation(person: Person, *, yes: bool) -> Confirm:
-    """The question, put to a person unless ``yes`` has answered it."""
-
-    def confirm(spec: EnvironmentSpec) -> bool:
-        question = f"{spec.source} is an export from {spec.foreign}; use it without builds?"
-        return yes or person.confirm(question, flag="--yes")
-
-    return confirm
-
-
-def _without_builds(spec: EnvironmentSpec, confirm: Confirm) -> EnvironmentSpec:
-    from gpuws.config.environment import without_builds
-
-    if not confirm(spec):
-        raise GpuwsError(
-            "foreign-export",
-            f"{spec.source} is an export from {spec.foreign}: its builds do not exist for Linux",
-            hint="`conda env export --from-history` there writes a file that travels; "
-            "or answer yes to use it without builds",
-        )
-    return without_builds(spec)
 
 
 def _git(folder: Path) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpuws import asking, places, view
+from gpuws import asking, declaring, places, view
 from gpuws.config.lock_file import load_locks, lock_path, lock_text
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
@@ -119,11 +119,11 @@ def _request(
         files=files,
         name=None,
         use_env=None,
-        confirm_foreign=asking.confirmation(person, yes=False),
+        confirm_foreign=declaring.confirmation(person, yes=False),
         locks="ignore",
         jupyter=jupyter,
     )
-    listed = asking.environment_files(files, request.reach.entry)
+    listed = declaring.environment_files(files, request.reach.entry)
     if listed:
         return request, listed
     raise GpuwsError(

@@ -77,7 +77,7 @@ def up(
     yes: Yes = False,
 ) -> None:
     """Make the workspace be there and open the way to it. Safe to run again."""
-    from gpuws import asking, projects, view
+    from gpuws import asking, declaring, projects, view
 
     if no_lock and (locked or offline):
         said = "--locked" if locked else "--offline"
@@ -93,7 +93,7 @@ def up(
             files=file or (),
             name=name,
             use_env=use_env,
-            confirm_foreign=asking.confirmation(person, yes=yes),
+            confirm_foreign=declaring.confirmation(person, yes=yes),
             locks="require" if locked or offline else "ignore" if no_lock else "use",
             offline=offline,
             dir=dir,
