@@ -27,9 +27,6 @@ from gpuws.plan.requests import (
 from gpuws.projects import Person
 from gpuws.records import Records
 
-if TYPE_CHECKING:
-    pass
-
 
 def split(host: str) -> tuple[str, str | None]:
     """HOST or HOST/NAME."""
