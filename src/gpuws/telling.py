@@ -248,7 +248,7 @@ def added_lines(result: dict[str, Any]) -> list[str]:
 def beside_lines(result: dict[str, Any]) -> list[str]:
     """Where an environment that was built for a workspace is used, or what switches to it."""
     place, made = result["workspace"], result["environment"]
-    if made["beside"]:
+    if result["beside"]:
         return [f"built beside; `gpuws up {place} --restart` switches {place} to it"]
     return [f"{place} runs in {made['prefix']}"]
 

@@ -120,9 +120,9 @@ def test_env_update_renews_the_lock_and_builds_from_it(
         every = run("--json", "env", "update", "gpubox").data()
         assert every["changed"] == [["numpy 1.26.4 pyhtest_0", "numpy 2.1.3 pyhtest_0"]]
         assert every["environment"]["prefix"] == one["environment"]["prefix"]  # runs in what it has
-        switched = run("--json", "up", "gpubox", "--restart").data()["environment"]
-        assert (switched["action"], switched["beside"]) == ("updated", "")
-        assert switched["prefix"] == every["environment"]["beside"] != one["environment"]["prefix"]
+        switched = run("--json", "up", "gpubox", "--restart").data()
+        assert (switched["environment"]["action"], switched["beside"]) == ("updated", "")
+        assert switched["environment"]["prefix"] == every["beside"] != one["environment"]["prefix"]
         run("down", "--yes")
 
 
@@ -350,3 +350,17 @@ def test_a_lock_names_the_origin_and_is_built_through_the_mirror(
 
 def archives(server: Served) -> list[str]:
     return [path for path in server.log if path.endswith((".conda", ".bz2"))]
+
+
+def test_code_of_the_laptop_beside_a_lock_is_no_difference(lab: Lab, served: Served) -> None:
+    run = lab.laptop.ok
+    project = '[project]\nname = "mine"\nversion = "1"\n'
+    lab.laptop.write("pyproject.toml", project)
+    lab.laptop.write("mine.py", "X = 1\n")
+    lab.laptop.write("environment.yml", environment(served.url, "pip", pip=("-e .",)))
+    run("env", "lock", "gpubox", *NO)
+    run("up", "gpubox", *NO)
+    told = run("--json", "env", "diff", "gpubox").data()
+    assert (told["file"], told["lock"]) == ("same", "same")
+    assert (told["unasked"], told["unmet"], told["commands"]) == ([], [], [])
+    run("down", "--yes")

@@ -41,6 +41,7 @@ def unasked(spec: EnvironmentSpec, asked: Iterable[str], brought: Iterable[str])
     gpuws put beside the file's list."""
     known = {plain(each.name) for each in map(parsed, spec.conda) if each}
     known |= {plain(each.name) for each in requirements(spec)}
+    known |= {plain(each.name) for each in spec.local if each.name}
     known |= _TOOLS | {plain(each) for each in brought}
     return tuple(dict.fromkeys(each for each in asked if plain(each) not in known))
 

@@ -34,7 +34,7 @@ commands() {
       c_date=${c_line#==> }
       c_date=${c_date% <==}
       ;;
-    *"/builds/${1##*/}/environment"*) ;;
+    *"/builds/${1##*/}/"*) ;;
     '# cmd: '*) say command "$c_date	${c_line#\# cmd: }" ;;
     esac
   done <"$1/conda-meta/history"

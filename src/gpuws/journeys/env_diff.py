@@ -90,4 +90,6 @@ def _lock(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
     if lock.declared and not belongs(lock, request.spec, channels, jupyter=jupyter):
         return "stale"
     named = workspace.get("prefix").rpartition("/")[2]
-    return "same" if named == locked_hash(lock, request.spec.variables) else "changed"
+    code = placed(request.spec, workspace.name, workspace.get("dir"))
+    here = locked_hash(lock, request.spec.variables, code)
+    return "same" if named == here else "changed"

@@ -52,7 +52,9 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         _ask_frameworks(request, facts, built, host, world)
         action, calls = _action(plan, built), host.calls - calls
         said = (*plan.notes, *plan.warnings)
-        return ready(request.reach, workspace, port, action, watch, calls, said, forwards=forwards)
+        made = ready(request.reach, workspace, port, action, watch, calls, said, forwards=forwards)
+        named = plan.environment.prefix
+        return replace(made, beside="" if named == workspace.get("prefix") else named)
 
 
 def _say(world: World, plan: UpPlan) -> None:

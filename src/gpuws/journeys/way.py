@@ -182,9 +182,7 @@ def ready(
     round_trips: int,
     notes: tuple[str, ...] = (),
     forwards: tuple[dict[str, Any], ...] = (),
-    beside: str = "",
 ) -> Ready:
-    """``beside``: the prefix that the file names, where the workspace still runs in another."""
     environment = _environment_of(workspace)
     gpus = workspace.raw.get("gpus")
     return Ready(
@@ -203,7 +201,6 @@ def ready(
             "hash": environment.get("hash", ""),
             "prefix": workspace.get("prefix"),
             "action": action,
-            "beside": beside,
         },
         gpus=tuple(g for g in gpus if isinstance(g, int)) if isinstance(gpus, list) else None,
         timings=watch.total(),

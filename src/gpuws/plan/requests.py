@@ -250,6 +250,7 @@ class Ready:
     dir: str = ""
     notes: tuple[str, ...] = ()
     forwards: tuple[dict[str, Any], ...] = ()  # beside Jupyter's, as status lists them
+    beside: str = ""  # the prefix that the file names, where the workspace still runs in another
 
 
 @dataclass(frozen=True)
