@@ -264,6 +264,32 @@ def test_what_gpuws_itself_writes_is_in_no_archive(name: str) -> None:
     refused(packed([(Member(name, "file"), b"")]))
 
 
+def test_a_checksum_of_absurd_length_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untouched(_: object) -> bytes:
+        raise AssertionError("it was read")
+
+    out = io.BytesIO()
+    gzip = Gzip(out, 1)
+    tar = members.Writer(gzip)
+    text = text_of(MANIFEST).encode()
+    tar.add(Member("gpuws-pack.json", "file", size=len(text)), (text,))
+    tar.add(Member("gpuws-pack.sum", "file", size=1 << 24), (b"0" * (1 << 24),))
+    tar.close()
+    gzip.close()
+    packed_up = read(io.BytesIO(out.getvalue()), "x.tar.gz")
+    monkeypatch.setattr(tarfile.ExFileObject, "read", untouched)
+    with pytest.raises(GpuwsError, match="checksum"):
+        next(packed_up.members)
+
+
+@pytest.mark.parametrize("record", [b"[" * 100_000, b"{", b"null", b'{"paths_data": [1]}'])
+def test_a_record_that_is_none_teaches_nothing(record: bytes) -> None:
+    settling = Settling(LONGER, Base())
+    member = Member("env/conda-meta/a-1-0.json", "file", size=len(record))
+    assert b"".join(settling.settled(member, (record,))[1]) == record
+    assert without_secrets(record + b'"https://h"') == record + b'"https://h"'
+
+
 def test_a_bomb_is_unpacked_a_piece_at_a_time() -> None:
     bomb = Gunzip(io.BytesIO(gzipped(b"\0" * (64 << 20))), "x")
     assert max(iter(lambda: len(bomb.read(1000)), 0)) == 1000
