@@ -163,9 +163,9 @@ def test_a_manifest_is_believed_only_where_it_can_be(key: str, value: object) ->
 # --- hostile members ------------------------------------------------------------------------------
 
 
-def raw(*infos: tarfile.TarInfo) -> list[Member]:
+def raw(*infos: tarfile.TarInfo, form: int = tarfile.GNU_FORMAT) -> list[Member]:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
         for info in infos:
             tar.addfile(info, io.BytesIO(b"x" * info.size))
     out.seek(0)
@@ -204,6 +204,24 @@ def info(
 def test_a_member_that_could_leave_its_folder_is_refused(hostile: list[tarfile.TarInfo]) -> None:
     with pytest.raises(GpuwsError) as caught:
         raw(*hostile)
+    assert caught.value.code == "pack-invalid"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"size": "-5"},
+        {"size": str(10**30)},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "q"},
+        {"GNU.sparse.map": "1,x"},
+    ],
+    ids=["negative", "huge", "sparse", "a map"],
+)
+def test_an_extended_header_that_lies_is_refused(said: dict[str, str]) -> None:
+    file = info("q", size=700)
+    file.pax_headers = said
+    with pytest.raises(GpuwsError) as caught:
+        raw(file, form=tarfile.PAX_FORMAT)
     assert caught.value.code == "pack-invalid"
 
 
