@@ -19,8 +19,10 @@ import pytest
 from uv import find_uv_bin
 
 from gpuws.environments.packs.archive import Packed, write
+from gpuws.environments.packs.files import new_file
 from gpuws.environments.packs.members import Member
 from gpuws.environments.packs.pack import packed_here
+from gpuws.errors import GpuwsError
 from tests.support import micromamba
 from tests.support.conda_channel import Channel
 from tests.support.conda_fixtures import conda_cache, conda_channel
@@ -246,6 +248,9 @@ def test_a_full_disk_of_the_laptop_is_named_and_keeps_no_half_of_an_archive(
         done = bare.laptop.run("--json", "env", "pack", "--from", str(venv), "-o", "small/x.tgz")
         assert (done.code, done.json()["error"]["code"]) == (3, "pack-invalid")
         assert "small/x.tgz: No space left" in done.json()["error"]["message"]
+        with pytest.raises(GpuwsError, match="No space left"), new_file(small / "y.tgz") as sink:
+            sink.write(b"x" * shutil.disk_usage(small).free)
+            sink.write(b"y")  # is kept until the end
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)

@@ -163,9 +163,9 @@ def test_a_manifest_is_believed_only_where_it_can_be(key: str, value: object) ->
 # --- hostile members ------------------------------------------------------------------------------
 
 
-def raw(*infos: tarfile.TarInfo) -> list[Member]:
+def raw(*infos: tarfile.TarInfo, form: int = tarfile.GNU_FORMAT) -> list[Member]:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
         for info in infos:
             tar.addfile(info, io.BytesIO(b"x" * info.size))
     out.seek(0)
@@ -204,6 +204,24 @@ def info(
 def test_a_member_that_could_leave_its_folder_is_refused(hostile: list[tarfile.TarInfo]) -> None:
     with pytest.raises(GpuwsError) as caught:
         raw(*hostile)
+    assert caught.value.code == "pack-invalid"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"size": "-5"},
+        {"size": str(10**30)},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "q"},
+        {"GNU.sparse.map": "1,x"},
+    ],
+    ids=["negative", "huge", "sparse", "a map"],
+)
+def test_an_extended_header_that_lies_is_refused(said: dict[str, str]) -> None:
+    file = info("q", size=700)
+    file.pax_headers = said
+    with pytest.raises(GpuwsError) as caught:
+        raw(file, form=tarfile.PAX_FORMAT)
     assert caught.value.code == "pack-invalid"
 
 
@@ -262,6 +280,32 @@ def test_a_link_stays_in_the_environment(name: str, target: str, outside: bool) 
 )
 def test_what_gpuws_itself_writes_is_in_no_archive(name: str) -> None:
     refused(packed([(Member(name, "file"), b"")]))
+
+
+def test_a_checksum_of_absurd_length_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untouched(_: object) -> bytes:
+        raise AssertionError("it was read")
+
+    out = io.BytesIO()
+    gzip = Gzip(out, 1)
+    tar = members.Writer(gzip)
+    text = text_of(MANIFEST).encode()
+    tar.add(Member("gpuws-pack.json", "file", size=len(text)), (text,))
+    tar.add(Member("gpuws-pack.sum", "file", size=1 << 24), (b"0" * (1 << 24),))
+    tar.close()
+    gzip.close()
+    packed_up = read(io.BytesIO(out.getvalue()), "x.tar.gz")
+    monkeypatch.setattr(tarfile.ExFileObject, "read", untouched)
+    with pytest.raises(GpuwsError, match="checksum"):
+        next(packed_up.members)
+
+
+@pytest.mark.parametrize("record", [b"[" * 100_000, b"{", b"null", b'{"paths_data": [1]}'])
+def test_a_record_that_is_none_teaches_nothing(record: bytes) -> None:
+    settling = Settling(LONGER, Base())
+    member = Member("env/conda-meta/a-1-0.json", "file", size=len(record))
+    assert b"".join(settling.settled(member, (record,))[1]) == record
+    assert without_secrets(record + b'"https://h"') == record + b'"https://h"'
 
 
 def test_a_bomb_is_unpacked_a_piece_at_a_time() -> None:

@@ -88,7 +88,8 @@ def _to_the_end(stream: Stream, rest: Gunzip, where: str) -> Stream:
 def _summed(stream: Stream, total: _Sum, manifest: Manifest, where: str) -> Stream:
     for member, content in stream:
         if member.name == _SUM:
-            if b"".join(content) != total.text or next(stream, None) is not None:
+            right = member.size == len(total.text) and b"".join(content) == total.text
+            if not right or next(stream, None) is not None:
                 raise invalid(where, "its content is not what its checksum says")
             return
         _check(member, manifest, where)

@@ -17,6 +17,7 @@ from gpuws.plan.packs import invalid
 
 BLOCK = 256 << 10  # bytes
 _LONGEST_HEADER = 64 << 10  # bytes of a name that is too long for the header itself
+_DAMAGE = (tarfile.TarError, ValueError, OverflowError)  # tarfile lets the latter two through
 _BASE = re.compile(r"/(?:[^/\0]+/)*python[0-9.]*")
 _KINDS = {
     tarfile.REGTYPE: "file",
@@ -87,7 +88,7 @@ def members(source: Source, where: str) -> Stream:
             errors="surrogateescape",
         ) as tar:
             yield from _checked(tar, where)
-    except tarfile.TarError as error:
+    except _DAMAGE as error:
         raise invalid(where, str(error)) from error
 
 
@@ -118,7 +119,10 @@ class _Strict:
 
 def _blocks(content: IO[bytes] | None, size: int, where: str) -> Iterator[bytes]:
     while content is not None and size > 0:
-        block = content.read(min(BLOCK, size))
+        try:
+            block = content.read(min(BLOCK, size))
+        except _DAMAGE as error:
+            raise invalid(where, str(error)) from error
         if not block:
             raise invalid(where, "it ends in the middle of a file")
         size -= len(block)
@@ -127,7 +131,7 @@ def _blocks(content: IO[bytes] | None, size: int, where: str) -> Iterator[bytes]
 
 def _member(info: tarfile.TarInfo, where: str) -> Member:
     kind = _KINDS.get(info.type)
-    if kind is None or info.issparse():
+    if kind is None or info.issparse() or info.size < 0:
         raise invalid(where, f"{info.name!r} is neither a file, a folder nor a link")
     name = _plain(info.name, where)
     if not name and kind != "folder":

@@ -25,7 +25,7 @@ def without_secrets(data: bytes) -> bytes:
         return data
     try:
         said = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "".join(map(_line, text.splitlines(keepends=True))).encode(
             "utf-8", "surrogateescape"
         )

@@ -90,7 +90,7 @@ class Settling:
     def _learn(self, record: bytes) -> None:
         try:
             said = _paths(record)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         for path in said:
             if path.get("prefix_placeholder"):
