@@ -43,7 +43,8 @@ _CODES: dict[Exit, str] = {
     ),
     Exit.HOST_LACKS: (
         "remote-shell no-root-folder root-not-private disk-full read-only no-engine "
-        "login-node no-gpu no-downloader unsupported-platform lock-unmet"
+        "login-node no-gpu no-downloader unsupported-platform lock-unmet "
+        "no-shared-root shared-root-unsafe"
     ),
     Exit.ENVIRONMENT: (
         "environment-failed package-not-found channel-unreachable unsatisfiable wrong-hash "

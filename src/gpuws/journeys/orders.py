@@ -23,7 +23,8 @@ def environment_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> Bui
     spec = of_lock(request.spec, wanted.lock) if wanted.lock else request.spec
     engine = engine_for(facts)
     order = _order(request, plan, facts, spec, engine, wanted.hash, extra=wanted.extra)
-    return replace(order, check=request.reach.entry.check, lock=wanted.lock)
+    check = request.reach.entry.check
+    return replace(order, check=check, lock=wanted.lock, shared=wanted.shared)
 
 
 def tmux_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
 from gpuws.plan import naming
@@ -11,6 +11,7 @@ from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.lock import Lock, locked_hash, of_platform
 from gpuws.plan.model import EnvironmentSpec, HostFacts, Workspace
 from gpuws.plan.requests import Caller, UpRequest
+from gpuws.plan.sharing import place_of
 from gpuws.plan.virtual import platform_of, unmet
 
 _ROOT_FAULTS = {
@@ -18,6 +19,10 @@ _ROOT_FAULTS = {
     "foreign": "somebody else's",
     "file": "a file",
 }
+_UNLOCKED = (
+    "shared_root: takes only what was built from a lock, which is the same for everybody: "
+    "`gpuws env lock {}` writes one"
+)
 _ALIVE = frozenset({"running", "starting"})
 
 
@@ -31,6 +36,8 @@ class EnvironmentPlan:
     build: bool = False
     use_env: str = ""
     lock: Lock | None = None  # what it is built from
+    shared: str = ""  # the shared root that the prefix lies in
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -198,12 +205,10 @@ def _environment(request: UpRequest, facts: HostFacts) -> EnvironmentPlan:
         channels=entry.channels,
         pip_index=entry.pip_index,
     )
-    return _planned(facts, digest, extra)
-
-
-def _planned(facts: HostFacts, digest: str, extra: tuple[str, ...]) -> EnvironmentPlan:
     there = any(each.hash == digest for each in facts.prefixes)
-    return EnvironmentPlan(f"{facts.root}/envs/{digest}", digest, extra, build=not there)
+    notes = (_UNLOCKED.format(request.reach.host),) if entry.shared_root and not there else ()
+    prefix = f"{facts.root}/envs/{digest}"
+    return EnvironmentPlan(prefix, digest, extra, build=not there, notes=notes)
 
 
 def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> EnvironmentPlan:
@@ -218,8 +223,17 @@ def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> Envi
             stage="probe",
         )
     extra = tuple(each for each in missing_jupyter(spec) if each in lock.names())
-    plan = _planned(facts, locked_hash(lock, spec.variables), extra)
-    return replace(plan, lock=lock)
+    digest = locked_hash(lock, spec.variables)
+    place = place_of(digest, facts, request.reach.entry, spec)
+    return EnvironmentPlan(
+        prefix=f"{place.root}/envs/{digest}",
+        hash=digest,
+        extra=extra,
+        build=place.build,
+        lock=lock,
+        shared=place.root if place.shared else "",
+        notes=place.notes,
+    )
 
 
 def no_file(request: UpRequest, facts: HostFacts) -> GpuwsError:
@@ -259,7 +273,7 @@ def _existing_environment(wanted: str, facts: HostFacts) -> str:
 
 def _environment_notes(request: UpRequest, environment: EnvironmentPlan) -> tuple[str, ...]:
     spec = request.spec
-    said = spec.notes if spec and not environment.use_env else ()
+    said = (*environment.notes, *(spec.notes if spec and not environment.use_env else ()))
     if environment.lock:
         said += (f"from {environment.lock.source}: {len(environment.lock.packages)} packages",)
     elif "jupyterlab" in environment.extra and spec:
