@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # installed.sh ROOT PREFIX: what an environment has, and what it had when it was built.
 # Answers: machine NAME, now LINE, then LINE, recorded yes|no, conda-asked NAME, pip-asked NAME, and
-# what it was built from: yml LINE, pip LINE, variables JSON.
+# what it was built from: yml LINE, pip LINE, variables JSON; of one that somebody else of a group
+# built, that is not known here.
 
 # lines KEY FILE
 lines() {
@@ -28,7 +29,7 @@ main() {
     "gpuws env list shows those that are there"
   say machine "$(uname -m)"
   packages "$prefix" | while IFS= read -r line; do say now "$line"; done
-  hash=${prefix#"$root/envs/"}
+  hash=${prefix##*/envs/} # in this root or in a group's
   case $hash in *[!0-9a-f]* | '') hash='' ;; esac
   if [ -z "$hash" ] || [ ! -f "$prefix/.gpuws-packages" ]; then
     say recorded no

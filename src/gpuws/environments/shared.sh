@@ -25,6 +25,7 @@ desk_line() {
 builds_there() {
   find_desk "$1"
   [ "$lock_number" -gt 0 ] || return 1
+  case $(desk_line state) in 'done'* | failed*) return 1 ;; esac # the last that a build writes
   if out_of_sight; then
     fresh "$1"
     return
@@ -42,15 +43,16 @@ fresh() {
   if [ -z "$desk" ]; then
     [ -n "$(find "$1/lock.$lock_number" -mmin -2 2>/dev/null)" ]
   else
-    [ "$(desk_line state)" = running ] &&
-      [ -n "$(find "$desk" -name build.log -mmin -30 2>/dev/null)" ]
+    [ -n "$(find "$desk" -name build.log -mmin -30 2>/dev/null)" ]
   fi
 }
 
-# is_process "PID STARTED": that very process is there; whose it is does not matter.
+# is_process "PID STARTED": that very process runs; whose it is does not matter. One that has ended
+# stays a zombie where nobody asks for it.
 is_process() {
   d_pid=${1%% *} d_started=${1#* }
   case $d_pid in '' | *[!0-9]*) return 1 ;; esac
+  case $(sed 's/^.*) //' "/proc/$d_pid/stat" 2>/dev/null) in Z* | X*) return 1 ;; esac
   [ -n "$d_started" ] && [ "$(started "$d_pid")" = "$d_started" ]
 }
 

@@ -26,7 +26,7 @@ def run(request: DiffRequest, world: World) -> Differences:
     return Differences(
         workspace=f"{reach.host}/{workspace.name}",
         prefix=prefix,
-        hash=prefix.rpartition("/")[2] if prefix.startswith(f"{seen.root}/envs/") else "",
+        hash=_hash(prefix, seen.root, reach.entry.shared_root or seen.root),
         file=_file(request, workspace, found),
         recorded=found.then is not None,
         asked_for=direct,
@@ -37,6 +37,12 @@ def run(request: DiffRequest, world: World) -> Differences:
         overwritten=moved.overwritten,
         editable=moved.editable,
     )
+
+
+def _hash(prefix: str, *roots: str) -> str:
+    """Of an environment that gpuws made, "" for another."""
+    folder, _, digest = prefix.rpartition("/")
+    return digest if folder in {f"{root}/envs" for root in roots} else ""
 
 
 def _file(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
