@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # A folder in which the members of a group share environments: whether it, and what lies in it, may
-# be used. For the probe, and for what builds and removes there; docs/decisions/0014 has the reasons.
+# be used. For the probe, and for what builds and removes there; docs/decisions/0018 has the reasons.
 # Nothing here follows a link.
 
 # shared_status PATH: sets s_mode (as ls writes it), s_uid, s_gid, and the names s_owner and s_team.
