@@ -10,6 +10,8 @@ desk=''
 
 # find_desk COMMON: the newest owner's record into lock_*, and its desk, "" where there is none.
 find_desk() {
+  desk='' lock_number=0
+  [ ! -L "$1" ] || return 0
   newest_lock "$1"
   desk=$1/desk.$lock_number
   if [ ! -d "$desk" ] || [ -L "$desk" ]; then desk=''; fi
@@ -36,7 +38,11 @@ builds_there() {
 }
 
 # out_of_sight: on another node, or where /proc hides the processes of others (hidepid).
-out_of_sight() { elsewhere || { [ ! -r /proc/1/stat ] && ! { [ -n "$desk" ] && [ -O "$desk" ]; }; }; }
+out_of_sight() {
+  if elsewhere; then return 0; fi
+  [ ! -r /proc/1/stat ] || return 1
+  [ -z "$desk" ] || [ ! -O "$desk" ]
+}
 
 # fresh COMMON: signs of life of somebody who cannot be seen.
 fresh() {

@@ -2,8 +2,8 @@
 # shellcheck disable=SC2154 # lock_*: lock.sh; desk: shared.sh; s_*: probe/shared.sh
 # start.sh ROOT HASH ENGINE UNIT RUN start|join FILE NAME SHARED [NAME MODE TEXT]...
 # SHARED: the root of a group that the environment lies in, "" for ROOT.
-# Answers state: complete (with marker), running (a build of ours, with base), theirs (another member builds it;
-# with owner), unshared (it cannot be in SHARED; with why), started, or absent (join).
+# Answers state: complete (with marker), running (a build of ours, with base), theirs (another member
+# builds it; with owner), unshared (it cannot be in SHARED; with why), started, or absent (join).
 
 # say_complete PREFIX: true where the environment is there.
 say_complete() {

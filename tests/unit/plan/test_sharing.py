@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gpuws.errors import GpuwsError
+from gpuws.host.script import fields
 from gpuws.plan.decide import decide_up
-from gpuws.plan.facts import shared_prefix
+from gpuws.plan.facts import facts_from, shared_prefix
 from gpuws.plan.lock import Lock, LockedPackage, locked_hash
 from gpuws.plan.model import BuiltPrefix, HostEntry, SharedPrefix, SharedRoot
+from gpuws.plan.ports import Reply
 from gpuws.plan.requests import Reach
 from gpuws.plan.sharing import Place, place_of
 from tests.unit.plan.test_decide import FACTS, REQUEST, SPEC
 
+GPU_BOX = Path(__file__).parent / "transcripts" / "gpu-box.txt"
 HASH = "0123456789abcdef"
 SHARED = SharedRoot("/data/vision", "usable", writable=True, owner="root", group="vision")
 ENTRY = HostEntry("box", shared_root="/data/vision")
@@ -99,6 +103,15 @@ def test_only_what_comes_from_a_lock_is_shared() -> None:
     assert locked.prefix == f"/data/vision/envs/{locked_hash(lock, ())}"
     assert (locked.shared, locked.build) == ("/data/vision", True)
     assert decide_up(request, facts).folder.startswith(FACTS.root)
+
+
+def test_a_file_server_that_gives_no_answer_is_told_from_a_folder_that_is_not_there() -> None:
+    answer = fields(Reply(GPU_BOX.read_text(encoding="utf-8"), 0))
+    assert facts_from(answer).shared is None
+    hangs = facts_from({**answer, "shared_root": ["/data/vision"]})
+    assert hangs.shared == SharedRoot("/data/vision", "silent")
+    told = {"shared_root": ["/data/vision"], "shared_state": ["odd"]}
+    assert facts_from({**answer, **told}).doubts == ("shared_state",)
 
 
 def test_what_the_host_says_of_shared_ones_is_checked() -> None:
