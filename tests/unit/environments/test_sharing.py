@@ -64,7 +64,7 @@ def test_why_it_cannot_be_shared_is_said_once_in_plain_characters(tmp_path: Path
 
 def test_a_build_of_ones_own_that_was_begun_apart_is_found_where_it_is(tmp_path: Path) -> None:
     class Running(Saying):
-        def run(self, script: Script, *args: str, **more: object) -> Reply:  # type: ignore[override]
+        def run(self, script: Script, *args: str, **more: object) -> Reply:
             if script.name == "follow.sh":
                 return Reply("offset\t0\nmarker\t{}\nstate\tdone\n", 0)
             return Reply(f"base\t{args[0]}\nstate\trunning\n", 0)
