@@ -44,7 +44,7 @@ _CODES: dict[Exit, str] = {
     Exit.HOST_LACKS: (
         "remote-shell no-root-folder root-not-private disk-full read-only no-engine "
         "login-node no-gpu no-downloader unsupported-platform lock-unmet "
-        "pack-unmet"
+        "pack-unmet no-shared-root shared-root-unsafe"
     ),
     Exit.ENVIRONMENT: (
         "environment-failed package-not-found channel-unreachable unsatisfiable wrong-hash "

@@ -213,6 +213,8 @@ def environment_lines(result: dict[str, Any]) -> list[str]:
     place = f"{result['root']}/envs"
     if not found:
         return [f"{result['host']}: gpuws has made no environment in {place}"]
+    shared = result.get("shared_root", "")
+    place += f" and {shared}/envs" if shared else ""
     total = sum(each["kb"] for each in found)
     count = f"{len(found)} environment{'s' if len(found) > 1 else ''}"
     told = [f"{result['host']}: {count} in {place}, {size(total)}"]

@@ -53,6 +53,7 @@ class Bench:
     shell: tuple[str, ...] = ("/bin/sh",)
     env: Pairs = field(default_factory=pip_settings)
     engine: Engine = TMUX
+    login: str = "me"
 
     @property
     def root(self) -> Path:
@@ -70,7 +71,7 @@ class Bench:
         return HostFacts(
             system="Linux",
             machine=os.uname().machine,
-            user="me",
+            user=self.login,
             uid=os.getuid(),
             home=str(self.home),
             shell="/bin/sh",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv6Address
+from pathlib import PurePosixPath
 
 from gpuws.config.source import quoted
 from gpuws.config.variables import checked_variable
@@ -110,6 +111,14 @@ def remote_folder(node: Node) -> str:
     if ".." in text.split("/"):
         raise ValueError("'..' is not allowed in it")
     return text
+
+
+def _shared_folder(node: Node) -> str:
+    """As the host's administrator made it: the same path for everybody."""
+    text = remote_folder(node)
+    if text.startswith("~"):
+        raise ValueError("a folder in HOME is nobody else's\nwrite the whole path")
+    return str(PurePosixPath("/" + text.lstrip("/")))
 
 
 def _local_files(node: Node) -> tuple[str, ...]:
@@ -220,6 +229,7 @@ READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
     "root": remote_folder,
+    "shared_root": _shared_folder,
     "environment": _local_files,
     "use_env": _use_env,
     "dir": remote_folder,

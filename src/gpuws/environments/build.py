@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gpuws.environments import local
 from gpuws.environments.choose import Choice, choose, python_for, venv_instead
 from gpuws.environments.failures import failure
+from gpuws.environments.following import Answers, follow, last
 from gpuws.environments.mirrors import mirrored
-from gpuws.environments.order import BuildOrder, Engine, build_script, files
-from gpuws.environments.progress import Lines, plain
+from gpuws.environments.order import FRAGMENTS, BuildOrder, Engine, build_script, files
+from gpuws.environments.progress import plain
+from gpuws.environments.sharing import ELSEWHERE, order_after, shared_lines
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
 from gpuws.plan.blame import with_lines
@@ -33,14 +34,14 @@ __all__ = [
 
 Fetch = Callable[[str], bytes]
 
-_POLL = 10.0  # seconds that the host waits for news before it answers
-_GATHER = 0.3  # seconds in which lines may gather, so that a fast build is not a call a line
+_TURNS = 5  # builds of others that are waited for, and one's own
 _PACKAGE = "gpuws.environments"
 
 
 @dataclass(frozen=True)
 class Built:
-    """``action``: created, or reused when it was complete. ``seconds``: what the build took."""
+    """``action``: created, or reused when it was complete. ``seconds``: what the build took.
+    ``prefix``: as ordered, or one's own where it could not be shared."""
 
     prefix: str
     hash: str
@@ -64,23 +65,48 @@ def ensure(
     nothing: environment-not-found where there is neither an environment nor a build.
     Raises an environment error with the last lines of the log in ``detail``.
     """
-    asks_first = order.choice.bring or order.mirror is not None
-    mode = "join" if join_only or asks_first else "start"
-    state, marker = _ask(host, order, mode)
-    if state == "absent" and not join_only:
-        order = _brought(host, mirrored(host, order, progress), progress, fetch)
-        state, marker = _ask(host, order, "start")
+    for turns_left in reversed(range(_TURNS)):
+        order, found = _begun(host, order, progress, fetch, join_only=join_only)
+        state = last(found, "state")
+        if state not in ELSEWHERE:
+            break
+        follower = _engine_script(order.engine, "follow.sh")
+        patient = turns_left > 1
+        order = order_after(host, order, found, progress, follower, patient=patient)
     if state == "complete":
-        return _built(order, marker, "reused")
+        return _built(order, last(found, "marker"), "reused")
     if state == "absent":
-        raise GpuwsError(
-            "environment-not-found",
-            f"nobody builds the environment {order.hash} on the host",
-            hint="`gpuws up` builds it",
-            stage="environment",
-        )
+        raise _nobody(order)
+    if state == "running" and last(found, "base") == order.root:
+        order = replace(order, shared="")  # it was begun where it could not be shared
     _announce(order, state, progress)
     return _follow(host, order, progress)
+
+
+def _begun(
+    host: Host,
+    order: BuildOrder,
+    progress: Progress,
+    fetch: Fetch | None,
+    *,
+    join_only: bool,
+) -> tuple[BuildOrder, Answers]:
+    """The order with a tool that is there, where one was needed, and what start.sh says."""
+    asks_first = order.choice.bring or order.mirror is not None
+    found = _ask(host, order, "join" if join_only or asks_first else "start")
+    if last(found, "state") == "absent" and not join_only:
+        order = _brought(host, mirrored(host, order, progress), progress, fetch)
+        found = _ask(host, order, "start")
+    return order, found
+
+
+def _nobody(order: BuildOrder) -> GpuwsError:
+    return GpuwsError(
+        "environment-not-found",
+        f"nobody builds the environment {order.hash} on the host",
+        hint="`gpuws up` builds it",
+        stage="environment",
+    )
 
 
 def _announce(order: BuildOrder, state: str, progress: Progress) -> None:
@@ -93,11 +119,11 @@ def _announce(order: BuildOrder, state: str, progress: Progress) -> None:
 
 
 def _engine_script(engine: Engine, *names: str) -> Script:
-    return script(_PACKAGE, *engine.fragments, "mark.sh", "lock.sh", *names)
+    return script(_PACKAGE, *engine.fragments, "mark.sh", *FRAGMENTS, *names)
 
 
-def _ask(host: Host, order: BuildOrder, mode: str) -> tuple[str, str]:
-    """(state, marker line) after start.sh."""
+def _ask(host: Host, order: BuildOrder, mode: str) -> Answers:
+    """What start.sh says."""
     name, text = build_script()
     sent = [name, "700", text] if mode == "start" else []
     for file in files(order) if mode == "start" else ():
@@ -112,13 +138,9 @@ def _ask(host: Host, order: BuildOrder, mode: str) -> tuple[str, str]:
         mode,
         name,
         order.wanted_by,
+        order.shared,
     )
-    answers = fields(host.run(program, *who, *sent, timeout=300.0), "environment")
-    return _last(answers, "state"), _last(answers, "marker")
-
-
-def _last(answers: dict[str, list[str]], key: str) -> str:
-    return answers.get(key, [""])[-1]
+    return fields(host.run(program, *who, *sent, timeout=300.0), "environment")
 
 
 # --- bringing the tool -------------------------------------------------------------------------
@@ -151,34 +173,18 @@ def _brought(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | N
 
 
 def _follow(host: Host, order: BuildOrder, progress: Progress) -> Built:
-    """Log lines into progress until the build has ended; the host waits, so polls are few."""
-    lines, offset = Lines(order.choice.tool), 0
-    program = _engine_script(order.engine, "follow.sh")
-    while True:
-        asked = (order.root, order.hash, str(offset), str(int(_POLL)))
-        answers = fields(host.run(program, *asked, timeout=_POLL + 60), "environment")
-        for text in answers.get("log", ()):
-            shown = lines.read(text)
-            if shown:
-                progress.line(shown)
-        offset = _number(_last(answers, "offset"))
-        state = _last(answers, "state")
-        if state == "done":
-            return _built(order, _last(answers, "marker"), "created")
-        if state != "running" or "dead" in answers:
-            raise _failure(order, state, answers)
-        if answers.get("log"):
-            time.sleep(_GATHER)
+    """Log lines into progress until the build has ended."""
+    answers = follow(host, _engine_script(order.engine, "follow.sh"), order, progress)
+    state = last(answers, "state")
+    if state == "done":
+        return _built(order, last(answers, "marker"), "created")
+    raise _failure(order, state, answers)
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() and len(text) < 12 else 0
-
-
-def _failure(order: BuildOrder, state: str, answers: dict[str, list[str]]) -> GpuwsError:
+def _failure(order: BuildOrder, state: str, answers: Answers) -> GpuwsError:
     word, code, status = (*state.split(" "), "", "", "")[:3]
     if word != "failed":  # nobody was left to write the end of it
-        full = _last(answers, "free_kb")
+        full = last(answers, "free_kb")
         code = "disk-full" if full.isdigit() and int(full) < 64 else "build-interrupted"
     where = f"{order.spec.source} with {order.choice.tool}"
     if code == "disk-full":
@@ -256,6 +262,7 @@ def plan_lines(order: BuildOrder) -> tuple[str, ...]:
         *(f"{order.folder}/{name}" for name in sorted(sent)),
         *local.plan_lines(order),
         f"{order.prefix}/",
+        *shared_lines(order),
         *_caches(order),
         f"{order.run}/ (while it is built)",
     )

@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # build.sh BUILD_FOLDER: make one environment. Started by an engine, so that it goes on when the
-# laptop leaves. Everything it needs lies in the folder; nothing secret is in its arguments.
+# laptop leaves. Everything it needs lies in the folder; nothing secret is in its arguments. Where the
+# folder names a desk, the environment is a group's (shared.sh), and the log is told there too.
 # state: running | done | failed CODE STATUS
-# shellcheck disable=SC2034 # the fragments before it read them
+# shellcheck disable=SC2034,SC2154 # the fragments before it read them, or set them
 
 LOG_LIMIT=1000000 # bytes; the log before it is kept as build.log.1
 
@@ -14,9 +15,11 @@ fail() {
   exit 1
 }
 
-# keep_log: stdin into build.log, a line at a time, without logins and tokens in addresses.
+# keep_log: stdin into build.log, a line at a time, without logins and tokens in addresses. Those at
+# the desk are relative: no other folder can take its place while we are in it.
 keep_log() {
-  k_size=0
+  k_size=0 k_desk=''
+  if [ -n "$desk" ] && in_desk; then k_desk=1; fi
   while IFS= read -r k_line || [ -n "$k_line" ]; do
     case $k_line in
     *://*@* | *://*/t/*)
@@ -26,9 +29,11 @@ keep_log() {
     k_size=$((k_size + ${#k_line} + 1))
     if [ "$k_size" -gt "$LOG_LIMIT" ]; then
       mv -f "$build/build.log" "$build/build.log.1" 2>/dev/null || :
+      [ -z "$k_desk" ] || : >build.log
       k_size=0
     fi
     printf '%s\n' "$k_line" >>"$build/build.log" 2>/dev/null || :
+    [ -z "$k_desk" ] || printf '%s\n' "$k_line" >>build.log 2>/dev/null || :
   done
 }
 
@@ -76,6 +81,7 @@ variables() {
 steps() {
   settings
   prologue
+  [ -z "$desk" ] || separate
   case $order_tool in
   conda | mamba | micromamba) conda_create ;;
   uv) uv_create ;;
@@ -85,6 +91,7 @@ steps() {
   health
   variables
   record
+  [ -z "$desk" ] || seal
   marker
   step 'the environment is complete'
 }
@@ -101,11 +108,11 @@ outcome() {
     case $o_code in # the log may have had no room for what the tool said
     *-failed) ! is_full "$build/scratch/full" || o_code=disk-full ;;
     esac
-    remove_partial "$root" "$hash" >/dev/null 2>&1 || :
+    (remove_partial "$base" "$hash") >/dev/null 2>&1 || :
     o_text="failed $o_code $o_status"
   fi
   rm -rf "$build/scratch" "$build/local"
-  (write "$build/state" 600 "$o_text") || printf %s "$o_text" >"$build/state"
+  (tell "$build" state "$o_text") || printf %s "$o_text" >"$build/state"
 }
 
 # interrupted: by the engine, at down or at a shutdown. The children carry our name.
@@ -128,19 +135,20 @@ main() {
     fi
     exec /bin/sh "$0" "$build"
   fi
-  own=$$ began=$(date +%s) tool_version='' HOME=${HOME:-/}
+  own=$$ began=$(date +%s) tool_version='' marker_mode=600 HOME=${HOME:-/}
   order_tool='' order_path='' order_python='' order_brought=0 order_cache='' order_pip_index=''
   order_cuda='' order_jupyter=0 order_channels=0 order_terms=0 order_closed='' order_locked=0
   hash=${build##*/} root=${build%/builds/*}
-  prefix=$root/envs/$hash
   check_hash "$hash"
+  find_base "$build" "$root"
+  prefix=$base/envs/$hash
   cd "$build"
   mkdir -p "$build/scratch"
   TMPDIR=${TMPDIR:-$build/scratch}
   export TMPDIR
   # shellcheck source=/dev/null
   . "$build/order.sh"
-  write "$build/pid" 600 "$own $(started "$own")$NL"
+  tell "$build" pid "$own $(started "$own")$NL"
   trap outcome EXIT
   trap interrupted TERM HUP INT
   if [ -e "$prefix" ] || [ -L "$prefix" ]; then

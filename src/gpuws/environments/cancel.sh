@@ -22,6 +22,7 @@ main() {
     say state absent
     return 0
   fi
+  find_base "$build" "$root"
   newest_lock "$build"
   if elsewhere && lives "$build"; then
     die locked "the environment is being built on $lock_node" "connect to $lock_node to end it"
@@ -30,12 +31,12 @@ main() {
     if lives "$build"; then say ended "$lock_unit"; fi
     end_build "$build"
   fi
-  if [ -e "$root/envs/$hash/.gpuws-complete" ]; then
+  if [ -e "$base/envs/$hash/.gpuws-complete" ]; then
     say state complete
     return 0
   fi
-  remove_partial "$root" "$hash"
-  [ ! -e "$build/state" ] || write "$build/state" 600 'failed build-interrupted 143'
+  remove_partial "$base" "$hash"
+  [ ! -e "$build/state" ] || tell "$build" state 'failed build-interrupted 143'
   rm -rf "$build/scratch" "$build/pid"
   say state cancelled
 }

@@ -66,5 +66,6 @@ marker() {
   m_kb=$(du -sk "$prefix" 2>/dev/null | tr -dc '0-9\t' | cut -f1)
   m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now,\"kb\":${m_kb:-0}}$NL"
   sync 2>/dev/null || :
-  write "$prefix/.gpuws-complete" 600 "$m_text"
+  write "$prefix/.gpuws-complete" "${marker_mode:-600}" "$m_text"
+  [ -z "${desk:-}" ] || chmod u-w "$prefix"
 }

@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # installed.sh ROOT PREFIX [changes|sources]: what an environment has, and what it had when it was built.
 # Answers: machine NAME, python VERSION, now LINE, then LINE, recorded yes|no, conda-asked NAME,
-# pip-asked NAME, and what it was built from: yml LINE, pip LINE, local LINE, variables JSON. With
-# "changes" or "sources" also what changes.sh or sources.sh tell.
+# pip-asked NAME, and what it was built from: yml LINE, pip LINE, local LINE, variables JSON; of one
+# that somebody else of a group built, that is not known here. With "changes" or "sources" also what
+# changes.sh or sources.sh tell.
 
 # lines KEY FILE
 lines() {
@@ -43,7 +44,7 @@ main() {
     direct_sources "$prefix"
     ;;
   esac
-  hash=${prefix#"$root/envs/"}
+  hash=${prefix##*/envs/} # in this root or in a group's
   case $hash in *[!0-9a-f]* | '') hash='' ;; esac
   if [ -z "$hash" ] || [ ! -f "$prefix/.gpuws-packages" ]; then
     say recorded no

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gpuws.environments.order import FRAGMENTS
 from gpuws.host.script import fields, script
 from gpuws.plan.answers import clean
 from gpuws.plan.inventory import Environment, inventory_from
@@ -24,19 +25,32 @@ class Removed:
     left: tuple[str, ...] = ()
 
 
-def inventory(host: Host, *, root: str, workspaces: Sequence[Workspace]) -> tuple[Environment, ...]:
-    """Every environment that gpuws made under a root; one round trip."""
-    program = script(_PACKAGE, "lock.sh", "users.sh", "inventory.sh")
-    return inventory_from(fields(host.run(program, root, timeout=120.0), _STAGE), root, workspaces)
+def inventory(
+    host: Host, *, root: str, workspaces: Sequence[Workspace], shared: str = ""
+) -> tuple[Environment, ...]:
+    """Every environment that gpuws made under a root, and those in the root of a group; one round
+    trip."""
+    program = script(_PACKAGE, *FRAGMENTS, "users.sh", "inventory.sh")
+    answers = fields(host.run(program, root, shared, timeout=120.0), _STAGE)
+    return inventory_from(answers, root, workspaces, shared)
 
 
-def remove(host: Host, *, root: str, hashes: Sequence[str], leaving: Sequence[str] = ()) -> Removed:
-    """Whatever somebody uses by then is kept. Safe to repeat, and to cut. ``leaving``: workspaces
-    that have ended and give theirs up."""
+def remove(
+    host: Host,
+    *,
+    root: str,
+    hashes: Sequence[str],
+    shared: str = "",
+    leaving: Sequence[str] = (),
+) -> Removed:
+    """Those of one's own root, or of the ``shared`` one. Whatever somebody uses by then, as far as
+    one can see, is kept. Safe to repeat, and to cut. ``leaving``: workspaces that have ended and
+    give theirs up."""
     if not hashes:
         return Removed(())
-    program = script(_PACKAGE, "lock.sh", "users.sh", "remove.sh")
-    answers = fields(host.run(program, root, " ".join(leaving), *hashes, timeout=600.0), _STAGE)
+    program = script(_PACKAGE, *FRAGMENTS, "users.sh", "remove.sh")
+    asked = (root, shared, " ".join(leaving), *hashes)
+    answers = fields(host.run(program, *asked, timeout=600.0), _STAGE)
     kept = [each.partition("\t") for each in answers.get("kept", ())]
     return Removed(
         removed=tuple(clean(each, 400) for each in answers.get("removed", ())),

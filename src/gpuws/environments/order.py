@@ -22,6 +22,9 @@ from gpuws.plan.naming import package_name
 
 _NAME = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+FRAGMENTS = ("lock.sh", "gpuws.host:probe/shared.sh", "shared.sh")
+"""Of every script that builds, follows or ends a build: who builds, here and in a shared root."""
+
 _JUPYTER = {"jupyterlab", "ipykernel"}
 _PACKAGE = "gpuws.environments"
 
@@ -61,6 +64,7 @@ class BuildOrder:
     sent: Pairs = ()  # (address, file on the host) of the lock's archives that the laptop sent
     mirror: Mirror | None = None
     sources: Pairs = ()  # (channel as it is named, address that it comes from)
+    shared: str = ""  # the shared root that the environment lies in; all else lies in ``root``
 
     @property
     def unit(self) -> str:
@@ -72,7 +76,7 @@ class BuildOrder:
 
     @property
     def prefix(self) -> str:
-        return f"{self.root}/envs/{self.hash}"
+        return f"{self.shared or self.root}/envs/{self.hash}"
 
     @property
     def folder(self) -> str:
@@ -96,9 +100,10 @@ def build_script() -> tuple[str, str]:
     """(file name by content, text) of what runs on the host."""
     parts = script(
         _PACKAGE,
-        "lock.sh",
+        *FRAGMENTS,
         "packages.sh",
         "finish.sh",
+        "seal.sh",
         f"{_PACKAGE}.uv:pip_settings.sh",
         f"{_PACKAGE}.uv:create.sh",
         f"{_PACKAGE}.conda:create.sh",

@@ -18,14 +18,14 @@ folders() {
   mark_root
 }
 
-# take BUILD RECORD: 0 when the lock is ours, 1 when somebody else builds.
+# take BUILD RECORD LIVES: 0 when the lock is ours, 1 when LIVES says that somebody else builds.
 take() {
   t_rounds=0
   while [ "$t_rounds" -lt 150 ]; do
     t_rounds=$((t_rounds + 1))
     newest_lock "$1"
-    if lives "$1"; then return 1; fi
-    if [ "$t_rounds" -lt 100 ] && starting; then
+    if "$3" "$1"; then return 1; fi
+    if [ "$3" = lives ] && [ "$t_rounds" -lt 100 ] && starting; then
       nap
       continue
     fi

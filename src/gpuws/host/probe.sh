@@ -1,10 +1,11 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2034 # has_timeout and tokens are read by the probe's parts
-# probe.sh ROOT PROLOGUE LOGIN_ENV [TOKENS]: everything `up` must know, in one answer. Writes nothing.
+# probe.sh ROOT PROLOGUE LOGIN_ENV [TOKENS [SHARED]]: everything `up` must know, in one answer. Writes nothing.
 #   ROOT       root folder of gpuws; "" = the path in ~/.gpuws-root, else ~/gpuws
 #   PROLOGUE   shell text such as "module load cuda", run before tools are looked for; "" = none
 #   LOGIN_ENV  1: take PATH and the conda variables of one login shell
 #   TOKENS     1: the workspaces' tokens too
+#   SHARED     the folder of shared_root:, "" = none
 #
 # Parts run side by side into pipes, and only the readers of these pipes have a deadline: a process
 # that waits for a dead file server cannot even be killed, so nobody may wait for it. A part that
@@ -27,12 +28,14 @@ main() {
   case $who in *'('*) user=${who#*'('} user=${user%')'} ;; esac
   home=${HOME:-/}
   tokens=${4:-}
+  shared=${5:-}
   choose_root "$1"
   # Short answers share a pipe: lines below 4096 bytes are not torn apart. Workspaces may be longer.
   {
     part gpus tell_gpus
     part tools tell_tools "$2" "$3"
     part home tell_home
+    [ -z "$shared" ] || part shared tell_shared
     tell_host # while the parts run
   } | {
     left=1
@@ -67,6 +70,7 @@ tell_host() {
   say shell "${SHELL:-}"
   say now "$started"
   say root "$root"
+  [ -z "$shared" ] || say shared_root "$shared"
   boot=
   up=
   ! [ -r /proc/sys/kernel/random/boot_id ] || read -r boot </proc/sys/kernel/random/boot_id

@@ -10,6 +10,7 @@ LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh", "gpuws.engines.tmux:
 
 PROBE = (
     "probe/within.sh",
+    "probe/shared.sh",
     "probe/root.sh",
     "probe/home.sh",
     "probe/login.sh",
@@ -25,8 +26,8 @@ def probe_script() -> Script:
     """The probe with the engines' look at the workspaces.
 
     Arguments: the root folder ("" = the host's pointer, else ~/gpuws), the prologue's text, "1" to
-    look for tools with the PATH of a login shell, and "1" to be told the workspaces' tokens.
-    Answers go to gpuws.plan.facts.facts_from.
+    look for tools with the PATH of a login shell, "1" to be told the workspaces' tokens, and the
+    folder that a group shares. Answers go to gpuws.plan.facts.facts_from.
     """
     return script("gpuws.host", *LOOK, *PROBE)
 

@@ -33,7 +33,7 @@ def run(request: DiffRequest, world: World) -> Differences:
     return Differences(
         workspace=f"{reach.host}/{workspace.name}",
         prefix=prefix,
-        hash=hash_of(prefix, seen.root),
+        hash=hash_of(prefix, seen.root) or hash_of(prefix, reach.entry.shared_root or ""),
         file="same" if lock == "same" else _file(request, workspace, found),
         lock=lock,
         recorded=found.then is not None,

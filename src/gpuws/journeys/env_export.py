@@ -26,6 +26,13 @@ def run(request: ExportRequest, world: World) -> Exported:
             "host knows others",
             stage="environment",
         )
+    if not found.yml:
+        raise GpuwsError(
+            "environment-not-found",
+            f"what {workspace.get('prefix')} was declared as lies with whoever built it",
+            hint="the environment file and the lock of the project say it",
+            stage="environment",
+        )
     by_hand = drift(found.then, found.now).added
     if by_hand:
         names = ", ".join(each.name for each in by_hand[:10])

@@ -15,5 +15,7 @@ def run(request: EnvironmentsRequest, world: World) -> Listed:
     reach = request.reach
     with world.host(reach) as host:
         seen = look(host, root=reach.entry.root or "")
-        found = inventory(host, root=seen.root, workspaces=seen.workspaces)
-    return Listed(reach.host, seen.root, tuple(asdict(each) for each in found))
+        shared = reach.entry.shared_root or ""
+        found = inventory(host, root=seen.root, workspaces=seen.workspaces, shared=shared)
+    listed = tuple(asdict(each) for each in found)
+    return Listed(reach.host, seen.root, listed, shared_root=shared)

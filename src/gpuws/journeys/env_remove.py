@@ -20,15 +20,17 @@ def run(request: RemoveEnvironmentsRequest, world: World) -> EnvironmentsRemoved
     reach = request.reach
     with world.host(reach) as host:
         seen = look(host, root=reach.entry.root or "")
-        found = inventory(host, root=seen.root, workspaces=seen.workspaces)
+        shared = reach.entry.shared_root or ""
+        found = inventory(host, root=seen.root, workspaces=seen.workspaces, shared=shared)
         chosen = _chosen(request, found)
+        _tell_of_shared(request, found, chosen, world)
         for each in chosen:
             world.report.note(f"{each.hash}  {size(each.kb)}")
         kb = sum(each.kb for each in chosen)
         if request.dry_run or not chosen:
             return EnvironmentsRemoved((), (), tuple(each.prefix for each in chosen), kb)
         _ask(request, chosen, kb, world)
-        done = remove(host, root=seen.root, hashes=[each.hash for each in chosen])
+        done = _remove(host, seen.root, shared, chosen)
     gone = sum(each.kb for each in chosen if each.prefix in done.removed)
     kept = tuple(f"{digest}: {why}" for digest, why in done.kept)
     return EnvironmentsRemoved(done.removed, kept + done.left, (), gone)
@@ -39,6 +41,31 @@ def give_up(ended: Sequence[Workspace], host: Host, root: str) -> Removed:
     hashes = [hash_of(each.get("prefix"), root) for each in ended]
     ours = tuple(dict.fromkeys(each for each in hashes if each))
     return remove(host, root=root, hashes=ours, leaving=[each.name for each in ended])
+
+
+def _remove(host: Host, root: str, shared: str, chosen: tuple[Environment, ...]) -> Removed:
+    """First one's own, then those of the group."""
+    own = remove(host, root=root, hashes=[each.hash for each in chosen if not each.shared])
+    theirs = [each.hash for each in chosen if each.shared]
+    more = remove(host, root=root, hashes=theirs, shared=shared)
+    return Removed(own.removed + more.removed, own.kept + more.kept, own.left + more.left)
+
+
+def _tell_of_shared(
+    request: RemoveEnvironmentsRequest,
+    found: tuple[Environment, ...],
+    chosen: tuple[Environment, ...],
+    world: World,
+) -> None:
+    """What cannot be seen of them: the workspaces of others, and without root their processes."""
+    if any(each.shared for each in chosen):
+        world.report.warn("who else of the group uses a shared environment cannot be seen")
+    left = sum(each.shared for each in found)
+    if left and not request.words:
+        world.report.note(
+            f"{left} shared environment(s) stay: who else of the group uses them cannot be seen; "
+            f"`gpuws env remove {request.reach.host} HASH` removes one that you built"
+        )
 
 
 def _chosen(

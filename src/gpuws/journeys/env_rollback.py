@@ -18,7 +18,8 @@ def run(request: RollbackRequest, world: World) -> Ready | Plan:
     `up --restart` with the environment file goes forward again."""
     with world.host(request.reach) as host:
         seen, workspace = find(host, request.reach, request.name)
-        found = inventory(host, root=seen.root, workspaces=seen.workspaces)
+        shared = request.reach.entry.shared_root or ""
+        found = inventory(host, root=seen.root, workspaces=seen.workspaces, shared=shared)
     return up.run(_as_it_is(request, workspace, before(workspace, found, request.word)), world)
 
 

@@ -25,7 +25,9 @@ def environment_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> Bui
     engine = engine_for(facts)
     order = _order(request, plan, facts, spec, engine, wanted.hash, extra=wanted.extra)
     check = request.reach.entry.check
-    return replace(order, check=check, lock=wanted.lock, offline=request.offline)
+    return replace(
+        order, check=check, lock=wanted.lock, offline=request.offline, shared=wanted.shared
+    )
 
 
 def tmux_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> BuildOrder:

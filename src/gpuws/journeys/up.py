@@ -43,6 +43,7 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         _say(world, plan)
         facts = tmux.brought(request, plan, facts, host, world)
         built = _environment(request, plan, facts, host, world)
+        plan = _where_it_is(plan, built)
         watch.lap("environment_s")
         workspace, token = _session(request, plan, facts, built, host, world)
         watch.lap("session_s")
@@ -86,6 +87,13 @@ def _environment(
 def _built(order: BuildOrder, host: Host, world: World) -> Built:
     local.bring(host, order, world.report)
     return ensure(host, order, world.report, world.fetch)
+
+
+def _where_it_is(plan: UpPlan, built: Built | None) -> UpPlan:
+    """An environment that could not be shared lies in one's own root."""
+    if built is None or built.prefix == plan.environment.prefix:
+        return plan
+    return replace(plan, environment=replace(plan.environment, prefix=built.prefix, shared=""))
 
 
 def _accepts(error: GpuwsError, world: World) -> bool:
@@ -254,7 +262,9 @@ def _record(
 
 def _kept_tool(facts: HostFacts, plan: UpPlan) -> str:
     """Which tool made an environment that was there already."""
-    tools = [each.tool for each in facts.prefixes if each.hash == plan.environment.hash]
+    shared = facts.shared.prefixes if facts.shared else ()
+    known = (*facts.prefixes, *shared)
+    tools = [each.tool for each in known if each.hash == plan.environment.hash]
     return tools[0] if tools else "existing"
 
 

@@ -34,7 +34,7 @@ def probe_with_tokens(host: Host, reach: Reach) -> tuple[HostFacts, dict[str, Se
 def _probed(host: Host, reach: Reach, tokens: str = "0") -> dict[str, list[str]]:
     entry = reach.entry
     login = "1" if entry.login_env else "0"
-    asked = (entry.root or "", "\n".join(entry.prologue), login, tokens)
+    asked = (entry.root or "", "\n".join(entry.prologue), login, tokens, entry.shared_root or "")
     plain = not entry.prologue  # a person's own lines may hold a secret
     return fields(host.run(probe_script(), *asked, timeout=60.0, in_sight=plain), "probe")
 

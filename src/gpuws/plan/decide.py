@@ -13,6 +13,7 @@ from gpuws.plan.lock import Lock, locked_hash, of_platform
 from gpuws.plan.mirrors import hub_notes
 from gpuws.plan.model import EnvironmentSpec, HostFacts, LocalCode, Workspace
 from gpuws.plan.requests import Caller, UpRequest
+from gpuws.plan.sharing import place_of
 from gpuws.plan.space import check_room, need_of_file, need_of_lock
 from gpuws.plan.virtual import platform_of, unmet
 
@@ -21,6 +22,10 @@ _ROOT_FAULTS = {
     "foreign": "somebody else's",
     "file": "a file",
 }
+_UNLOCKED = (
+    "shared_root: takes only what was built from a lock, which is the same for everybody: "
+    "`gpuws env lock {}` writes one"
+)
 _ALIVE = frozenset({"running", "starting"})
 
 
@@ -35,6 +40,8 @@ class EnvironmentPlan:
     use_env: str = ""
     lock: Lock | None = None  # what it is built from
     local: tuple[LocalCode, ...] = ()  # of the laptop, placed
+    shared: str = ""  # the shared root that the prefix lies in
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,12 +228,10 @@ def _environment(request: UpRequest, facts: HostFacts, folder: str) -> Environme
         channels=entry.channels,
         pip_index=entry.pip_index,
     )
-    return replace(_planned(facts, digest, extra), local=code)
-
-
-def _planned(facts: HostFacts, digest: str, extra: tuple[str, ...]) -> EnvironmentPlan:
     there = any(each.hash == digest for each in facts.prefixes)
-    return EnvironmentPlan(f"{facts.root}/envs/{digest}", digest, extra, build=not there)
+    notes = (_UNLOCKED.format(request.reach.host),) if entry.shared_root and not there else ()
+    prefix = f"{facts.root}/envs/{digest}"
+    return EnvironmentPlan(prefix, digest, extra, build=not there, notes=notes)
 
 
 def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> EnvironmentPlan:
@@ -241,8 +246,17 @@ def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> Envi
             stage="probe",
         )
     extra = tuple(each for each in missing_jupyter(spec) if each in lock.names())
-    plan = _planned(facts, locked_hash(lock, spec.variables, spec.local), extra)
-    return replace(plan, lock=lock)
+    digest = locked_hash(lock, spec.variables, spec.local)
+    place = place_of(digest, facts, request.reach.entry, spec)
+    return EnvironmentPlan(
+        prefix=f"{place.root}/envs/{digest}",
+        hash=digest,
+        extra=extra,
+        build=place.build,
+        lock=lock,
+        shared=place.root if place.shared else "",
+        notes=place.notes,
+    )
 
 
 def no_file(request: UpRequest, facts: HostFacts) -> GpuwsError:
@@ -297,7 +311,7 @@ def _environment_notes(
     request: UpRequest, facts: HostFacts, environment: EnvironmentPlan
 ) -> tuple[str, ...]:
     spec = request.spec
-    said = spec.notes if spec and not environment.use_env else ()
+    said = (*environment.notes, *(spec.notes if spec and not environment.use_env else ()))
     if environment.lock:
         said += (f"from {environment.lock.source}: {len(environment.lock.packages)} packages",)
     elif "jupyterlab" in environment.extra and spec:

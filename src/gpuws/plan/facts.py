@@ -12,7 +12,15 @@ from gpuws.errors import GpuwsError
 from gpuws.plan import answers
 from gpuws.plan.answers import Fields, lines, one, yes
 from gpuws.plan.cards import cards_from
-from gpuws.plan.model import Build, BuiltPrefix, HostFacts, Quota, Tool
+from gpuws.plan.model import (
+    Build,
+    BuiltPrefix,
+    HostFacts,
+    Quota,
+    SharedPrefix,
+    SharedRoot,
+    Tool,
+)
 from gpuws.plan.naming import NAME
 from gpuws.plan.present import workspaces_from
 
@@ -27,6 +35,9 @@ _DIGEST = re.compile(r"[0-9a-f]{16}")
 _BOOT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+ ()-]{0,60}")
 _ROOT_STATES = frozenset({"absent", "private", "open", "foreign", "link", "file"})
+_SHARED_STATES = frozenset(
+    ["usable", "absent", "link", "file", "open", "closed", "shut", "outsider", "exposed", "planted"]
+)
 _FEATURES = frozenset({"venv", "ensurepip"})
 _TEMPORARY = frozenset({"/tmp", "/var/tmp", "/dev/shm"})  # noqa: S108  names to recognise
 _MOST_FOLDERS = 8  # of one kind, where they end up in a message
@@ -123,6 +134,7 @@ def facts_from(fields: Fields) -> HostFacts:
         environments=read.each("env", answers.path),
         prefixes=read.each("prefix", _prefix),
         builds=read.each("build", _build),
+        shared=_shared(read),
         current=read.each("current", _current),
         workspaces=workspaces,
         unanswered=tuple(p for p in sorted(_PARTS) if p not in fields.get("answered", [])),
@@ -198,6 +210,32 @@ def _prefix(line: str) -> BuiltPrefix | None:
     named = isinstance(tool, str) and _TOOL.fullmatch(tool)
     sized = isinstance(kb, int) and 0 <= kb < 1 << 40
     return BuiltPrefix(digest, str(tool) if named else "", int(kb) if sized and kb else 0)
+
+
+def _shared(read: _Reader) -> SharedRoot | None:
+    path = read.take("shared_root", answers.path, "")
+    if not path:
+        return None
+    state = read.take("shared_state", lambda s: s if s in _SHARED_STATES else None, "silent")
+    return SharedRoot(
+        path=path,
+        state=state,
+        writable=yes(read.fields, "shared_writable"),
+        owner=answers.clean(one(read.fields, "shared_owner"), 60),
+        group=answers.clean(one(read.fields, "shared_group"), 60),
+        filesystem=read.take("shared_fs", _matching(_WORD), ""),
+        prefixes=read.each("shared_prefix", shared_prefix),
+    )
+
+
+def shared_prefix(line: str) -> SharedPrefix | None:
+    """``HASH<TAB>OWNER<TAB>FAULT<TAB>MARKER``."""
+    digest, owner, fault, marker = ([*line.split("\t", 3), "", "", ""])[:4]
+    found = _prefix(f"{digest}\t{marker}")
+    if found is None:
+        return None
+    cleaned = answers.clean(owner, 60), answers.clean(fault)
+    return SharedPrefix(found.hash, found.tool, found.kb, *cleaned)
 
 
 def _build(line: str) -> Build | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
 from gpuws.plan import answers
@@ -32,6 +32,9 @@ class Environment:
     earlier_of: tuple[str, ...] = ()
     processes: tuple[int, ...] = ()
     tools: tuple[str, ...] = ()  # of gpuws itself: a tmux that the host had not
+    shared: bool = False  # it lies in the root of a group; its users cannot all be seen
+    owner: str = ""  # of a shared one
+    fault: str = ""  # why a shared one is not used
 
     @property
     def wanted(self) -> bool:
@@ -40,36 +43,66 @@ class Environment:
 
 
 def inventory_from(
-    fields: answers.Fields, root: str, workspaces: Sequence[Workspace]
+    fields: answers.Fields, root: str, workspaces: Sequence[Workspace], shared: str = ""
 ) -> tuple[Environment, ...]:
     """The newest first. What the host says is checked like everything it says."""
-    links = [_pair(line) for line in answers.lines(fields, "link")]
-    pids = [_pair(line) for line in answers.lines(fields, "process")]
-    tools = [_pair(line) for line in answers.lines(fields, "tool")]
-    found = []
-    for line in answers.lines(fields, "environment"):
-        digest, state, kb, marker = ([*line.split("\t", 3), "", "", ""])[:4]
-        if not _DIGEST.fullmatch(digest) or state not in ("complete", "building", "unfinished"):
-            continue
-        prefix = f"{root}/envs/{digest}"
-        known = answers.json_object(marker)
-        found.append(
-            Environment(
-                hash=digest,
-                prefix=prefix,
-                state=state,
-                kb=answers.integer(kb) or answers.whole(known.get("kb")) or 0,
-                tool=answers.text(known.get("tool"), 20) or "",
-                version=answers.text(known.get("version"), 40) or "",
-                created=answers.whole(known.get("created")) or 0,
-                names=tuple(sorted(name for name, to in links if to == digest)),
-                used_by=tuple(each.name for each in workspaces if each.get("prefix") == prefix),
-                earlier_of=tuple(each.name for each in workspaces if digest in earlier(each)[:1]),
-                processes=tuple(int(pid) for to, pid in pids if to == digest and pid.isdecimal()),
-                tools=tuple(name for to, name in tools if to == digest and answers.text(name, 40)),
-            )
-        )
-    return tuple(sorted(found, key=lambda each: (-each.created, each.hash)))
+    found = [_own(line, root) for line in answers.lines(fields, "environment")]
+    found += [_shared(line, shared) for line in answers.lines(fields, "shared_prefix")]
+    used = (_with_users(each, fields, workspaces) for each in found if each)
+    return tuple(sorted(used, key=lambda each: (-each.created, each.shared, each.hash)))
+
+
+def _own(line: str, root: str) -> Environment | None:
+    digest, state, kb, marker = ([*line.split("\t", 3), "", "", ""])[:4]
+    if not _DIGEST.fullmatch(digest) or state not in ("complete", "building", "unfinished"):
+        return None
+    found = _marked(Environment(digest, f"{root}/envs/{digest}", state), marker)
+    return replace(found, kb=answers.integer(kb) or found.kb)
+
+
+def _shared(line: str, root: str) -> Environment | None:
+    digest, owner, fault, marker = ([*line.split("\t", 3), "", "", ""])[:4]
+    if not root or not _DIGEST.fullmatch(digest):
+        return None
+    found = _marked(Environment(digest, f"{root}/envs/{digest}", "complete"), marker)
+    told = answers.clean(owner, 60), answers.clean(fault)
+    return replace(found, shared=True, owner=told[0], fault=told[1])
+
+
+def _marked(each: Environment, marker: str) -> Environment:
+    known = answers.json_object(marker)
+    return replace(
+        each,
+        kb=answers.whole(known.get("kb")) or 0,
+        tool=answers.text(known.get("tool"), 20) or "",
+        version=answers.text(known.get("version"), 40) or "",
+        created=answers.whole(known.get("created")) or 0,
+    )
+
+
+def _with_users(
+    each: Environment, fields: answers.Fields, workspaces: Sequence[Workspace]
+) -> Environment:
+    """Links and tools are of one's own root only."""
+    key = "shared_process" if each.shared else "process"
+    users = replace(
+        each,
+        used_by=tuple(one.name for one in workspaces if one.get("prefix") == each.prefix),
+        earlier_of=tuple(one.name for one in workspaces if each.hash in earlier(one)[:1]),
+        processes=tuple(int(pid) for pid in _of(each.hash, fields, key) if pid.isdecimal()),
+    )
+    if each.shared:
+        return users
+    names = [_pair(line) for line in answers.lines(fields, "link")]
+    tools = [name for name in _of(each.hash, fields, "tool") if answers.text(name, 40)]
+    linked = tuple(sorted(name for name, to in names if to == each.hash))
+    return replace(users, names=linked, tools=tuple(tools))
+
+
+def _of(digest: str, fields: answers.Fields, key: str) -> list[str]:
+    """The second halves of a key's values that begin with this hash."""
+    pairs = map(_pair, answers.lines(fields, key))
+    return [second for first, second in pairs if first == digest]
 
 
 def _pair(line: str) -> tuple[str, str]:
@@ -80,10 +113,10 @@ def _pair(line: str) -> tuple[str, str]:
 def garbage(
     environments: Sequence[Environment], *, earlier: bool = False
 ) -> tuple[Environment, ...]:
-    """Those that nobody uses. ``earlier``: also those that a rollback would need."""
-    return tuple(
-        each for each in environments if not each.wanted and (earlier or not each.earlier_of)
-    )
+    """Those that nobody uses. ``earlier``: also those that a rollback would need. Never a shared
+    one: who else uses it cannot be seen."""
+    own = (each for each in environments if not each.shared and not each.wanted)
+    return tuple(each for each in own if earlier or not each.earlier_of)
 
 
 def meant(environments: Sequence[Environment], word: str) -> Environment:
@@ -94,8 +127,8 @@ def meant(environments: Sequence[Environment], word: str) -> Environment:
     exact = [each for each in environments if word == each.hash or word in each.names]
     begun = [each for each in environments if len(word) >= _LEAST and each.hash.startswith(word)]
     found = exact or begun
-    if len(found) == 1:
-        return found[0]
+    if len({each.hash for each in found}) == 1:
+        return min(found, key=lambda each: each.shared)  # one's own before the group's
     known = ", ".join(each.hash for each in (found or environments)) or "none"
     raise GpuwsError(
         "environment-not-found",
@@ -148,7 +181,8 @@ def before(workspace: Workspace, environments: Sequence[Environment], word: str 
 
     Raises GpuwsError: ``environment-not-found``.
     """
-    complete = {each.hash: each for each in environments if each.state == "complete"}
+    usable = [each for each in environments if each.state == "complete" and not each.fault]
+    complete = {each.hash: each for each in sorted(usable, key=lambda each: not each.shared)}
     if word:
         return meant(tuple(complete.values()), word).prefix
     there = [complete[each] for each in earlier(workspace) if each in complete]
@@ -180,7 +214,9 @@ def whose(each: Mapping[str, object]) -> str:
 
     if each["state"] == "building":
         return "being built"
-    said = [names("used_by"), *([f"gpuws's {names('tools')}"] if each["tools"] else [])]
+    said = [f"shared by {each['owner']}"] if each.get("shared") else []
+    said += [str(each["fault"])] if each.get("fault") else []
+    said += [names("used_by"), *([f"gpuws's {names('tools')}"] if each["tools"] else [])]
     if each["processes"]:
         said.append(f"processes {names('processes')}")
     if each["earlier_of"]:

@@ -83,6 +83,7 @@ class HostEntry:
     ssh: str | None = None  # alias or user@host[:port]; default: the entry's name
     port: int | None = None
     root: str | None = None  # folder on the host; "~" allowed
+    shared_root: str | None = None  # folder on the host that a group shares; absolute
     environment: tuple[str, ...] = ()  # environment files on the laptop, the last one wins
     use_env: str | None = None
     dir: str | None = None  # project folder on the host
@@ -196,6 +197,29 @@ class BuiltPrefix:
 
 
 @dataclass(frozen=True)
+class SharedPrefix(BuiltPrefix):
+    """One in a shared root. ``fault``: why it is not to be used, "" where it is."""
+
+    owner: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class SharedRoot:
+    """The folder of ``shared_root:``. ``state``: usable | absent | link | file | open | closed |
+    shut | outsider | exposed | planted | silent, as host/probe/shared.sh tells them apart; silent
+    where it gave no answer. ``owner`` and ``group`` are names, "" where nothing is there."""
+
+    path: str
+    state: str
+    writable: bool = False
+    owner: str = ""
+    group: str = ""
+    filesystem: str = ""
+    prefixes: tuple[SharedPrefix, ...] = ()
+
+
+@dataclass(frozen=True)
 class Build:
     """A build's folder: its state file's word, and the workspaces that asked for it."""
 
@@ -255,6 +279,7 @@ class HostFacts:
     quotas: tuple[Quota, ...] = ()
     gpu_error: str = ""  # what nvidia-smi said instead of an answer
     builds: tuple[Build, ...] = ()
+    shared: SharedRoot | None = None  # None: no shared_root: was asked for
     current: Pairs = ()  # (environment name, hash that <root>/envs/<name> links to)
     path: str = ""  # PATH that the tools were looked up with, when a prologue or a login set it
     tmux_missed: str = ""  # why none could be brought, less than a day ago

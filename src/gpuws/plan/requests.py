@@ -324,6 +324,7 @@ class Listed:
     host: str
     root: str
     environments: tuple[dict[str, Any], ...]  # plan.inventory.Environment
+    shared_root: str = ""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,10 @@ def test_a_host_without_keys_and_empty_values_are_not_set(tmp_path: Path) -> Non
         assert entries[name] == HostEntry(name, where=f"{tmp_path / 'hosts.yaml'}:{line}")
 
 
+def test_a_shared_root_has_one_spelling(tmp_path: Path) -> None:
+    assert entry(tmp_path, "shared_root: //data//vision/./").shared_root == "/data/vision"
+
+
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "hosts:\n", "hosts: {}\n"])
 def test_a_file_without_hosts_is_fine(tmp_path: Path, text: str) -> None:
     assert load(tmp_path, text) == ({}, ())
@@ -181,6 +185,9 @@ def test_defaults_lie_below_every_entry(tmp_path: Path) -> None:
 
 
 BAD = [
+    ("shared_root: ~/shared", "is nobody else's", "write the whole path"),
+    ("shared_root: data", "must begin with '/'", ""),
+    ("shared_root: /data/../x", "'..' is not allowed", ""),
     ("host: x", "unknown key 'host'", "did you mean ssh:?"),
     ("Gpus: 1", "unknown key 'Gpus'", "did you mean gpus:?"),
     ("local-port: 1", "unknown key 'local-port'", "did you mean local_port:?"),

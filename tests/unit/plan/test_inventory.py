@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import pytest
 
 from gpuws.errors import GpuwsError
@@ -41,6 +43,33 @@ def test_only_what_nobody_uses_is_garbage() -> None:
     ]
     assert garbage([free, unfinished, *kept]) == (free, unfinished)
     assert garbage([free, *kept], earlier=True) == (free, kept[-1])
+
+
+def test_a_shared_one_is_no_garbage_and_yields_to_ones_own() -> None:
+    shared = Environment(A, f"/data/envs/{A}", "complete", shared=True, owner="ann")
+    assert garbage([shared, one(B)]) == (one(B),)
+    assert meant([shared, one(B)], A) == shared
+    assert meant([shared, one(A)], A) == one(A)
+    named = workspace(earlier=[A])
+    assert before(named, [shared], None) == shared.prefix
+    assert before(named, [shared, one(A)], None) == one(A).prefix
+    with pytest.raises(GpuwsError):
+        before(named, [replace(shared, fault="others may write in it")], None)
+
+
+def test_shared_ones_are_listed_with_whose_they_are() -> None:
+    answer = {
+        "environment": [f"{A}\tcomplete\t0\t{{}}"],
+        "process": [f"{A}\t7"],
+        "shared_prefix": [f'{A}\tann\t\t{{"created":9,"kb":5}}', "../x\tann\t\t{}"],
+        "shared_process": [f"{A}\t8"],
+    }
+    mine = workspace(f"/data/envs/{A}")
+    shared, own = inventory_from(answer, ROOT, [mine], "/data")
+    assert (shared.owner, shared.kb, shared.processes) == ("ann", 5, (8,))
+    assert (shared.used_by, own.used_by, own.processes) == (("demo",), (), (7,))
+    assert whose(asdict(shared)) == "shared by ann; demo; processes 8"
+    assert len(inventory_from(answer, ROOT, [mine])) == 1
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ conda_heard() {
 said() { grep -Eqi "$1" "$build/scratch/said"; }
 
 clear_prefix() {
-  remove_partial "$root" "$hash" >/dev/null
+  remove_partial "$base" "$hash" >/dev/null
 }
 
 # A spoiled cache entry is not worth a failed morning: once more, with a cache of this build's own.

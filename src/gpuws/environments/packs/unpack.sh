@@ -78,7 +78,7 @@ main() {
   shift 9
   [ -z "$minor" ] || choose_base "$minor" "$@"
   folders "$root" "$hash"
-  if ! take "$build" "$(this_node) $(this_boot) $$ $engine $unit $run"; then
+  if ! take "$build" "$(this_node) $(this_boot) $$ $engine $unit $run" lives; then
     say state running
     return 0
   fi

@@ -15,6 +15,20 @@ tell_root() {
   [ "$tokens" != 1 ] || (look_tokens "$root" "")
 }
 
+# The folder that a group shares (shared.sh), and the environments in it.
+tell_shared() {
+  shared_state "$shared"
+  say shared_state "$s_state"
+  say shared_owner "$s_owner"
+  say shared_group "$s_team"
+  [ "$s_state" = usable ] || return 0
+  if may_write "$shared"; then say shared_writable yes; else say shared_writable no; fi
+  fs_of=
+  filesystem_of "$shared"
+  say shared_fs "$fs"
+  shared_prefixes "$shared"
+}
+
 may_write() { [ -d "$1" ] && [ -w "$1" ] && [ -x "$1" ]; }
 
 # nearest PATH: sets near to PATH or the closest folder above it that exists.
