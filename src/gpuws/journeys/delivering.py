@@ -8,9 +8,9 @@ from gpuws.environments.packs.meter import Meter
 from gpuws.environments.packs.unpack import unpack
 from gpuws.journeys.way import probe
 from gpuws.journeys.world import World
-from gpuws.plan.decide import refuse_bad_root
 from gpuws.plan.packs import check_fits
 from gpuws.plan.ports import Host
+from gpuws.plan.refusals import refuse_bad_root
 from gpuws.plan.requests import EnvironmentUnpacked, Reach
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.plan.decide import decide_up, host_warnings
+from gpuws.plan.decide import decide_up
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.model import BuiltPrefix, EnvironmentSpec, Gpu, HostEntry, HostFacts, Workspace
+from gpuws.plan.refusals import host_warnings
 from gpuws.plan.requests import Caller, Reach, UpRequest
 
 FACTS = HostFacts(
