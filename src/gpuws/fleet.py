@@ -15,7 +15,8 @@ from gpuws.plan.codec import decode
 from gpuws.plan.forwards import words as forward_words
 from gpuws.plan.healing import words
 from gpuws.plan.open_ports import OpenPort, offer
-from gpuws.plan.requests import HostStatus, Reach, StatusRequest
+from gpuws.plan.requests import Reach, StatusRequest
+from gpuws.plan.results import HostStatus
 from gpuws.projects import Person
 from gpuws.records import Records
 

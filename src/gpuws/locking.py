@@ -18,7 +18,8 @@ from gpuws.plan.codec import decode
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.lock import Lock, LockedPackage, merged
 from gpuws.plan.model import EnvironmentSpec
-from gpuws.plan.requests import Platform, PlatformRequest, UpRequest
+from gpuws.plan.requests import PlatformRequest, UpRequest
+from gpuws.plan.results import Platform
 from gpuws.plan.virtual import with_override
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import pytest
 from gpuws.environments.build import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.plan.lock import locked_hash
-from gpuws.plan.requests import Platform
+from gpuws.plan.results import Platform
 from gpuws.plan.virtual import platform_of, virtual_packages
 from gpuws.solving.apart import solved
 from gpuws.solving.wanted import Wanted

@@ -15,7 +15,8 @@ from gpuws.errors import Exit
 from gpuws.telling import Telling
 
 if TYPE_CHECKING:
-    from gpuws.plan.requests import Caller, HostStatus, Reach, WorkspaceRequest
+    from gpuws.plan.requests import Caller, Reach, WorkspaceRequest
+    from gpuws.plan.results import HostStatus
     from gpuws.report import Plain
 
 telling = Telling()

@@ -11,7 +11,8 @@ from gpuws.journeys.opening import begin_early
 from gpuws.journeys.way import ALIVE, find, open_way, ready
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.model import Secret, Workspace
-from gpuws.plan.requests import Ready, WorkspaceRequest
+from gpuws.plan.requests import WorkspaceRequest
+from gpuws.plan.results import Ready
 
 
 def run(request: WorkspaceRequest, world: World) -> Ready:

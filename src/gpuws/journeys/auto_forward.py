@@ -15,7 +15,8 @@ from gpuws.plan.forwards import forward_from, remote_of
 from gpuws.plan.model import Workspace
 from gpuws.plan.open_ports import OpenPort, not_led_to
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import AutoForwarded, AutoForwardRequest, Forwarded
+from gpuws.plan.requests import AutoForwardRequest
+from gpuws.plan.results import AutoForwarded, Forwarded
 
 
 def run(request: AutoForwardRequest, world: World) -> AutoForwarded:

@@ -11,7 +11,8 @@ from gpuws.journeys.world import World
 from gpuws.plan.packs import check_fits
 from gpuws.plan.ports import Host
 from gpuws.plan.refusals import refuse_bad_root
-from gpuws.plan.requests import EnvironmentUnpacked, Reach
+from gpuws.plan.requests import Reach
+from gpuws.plan.results import EnvironmentUnpacked
 
 
 def deliver(packed: Packed, host: Host, reach: Reach, world: World) -> EnvironmentUnpacked:

@@ -13,7 +13,8 @@ from gpuws.journeys.way import ALIVE
 from gpuws.journeys.world import World
 from gpuws.plan.model import Secret, Target, Workspace
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import Caller, Downed, DownRequest, Reach
+from gpuws.plan.requests import Caller, DownRequest, Reach
+from gpuws.plan.results import Downed
 from gpuws.tunnel.http import Kernel, busy_kernels
 
 

@@ -11,7 +11,8 @@ from gpuws.journeys import tmux
 from gpuws.journeys.orders import environment_order
 from gpuws.plan.decide import UpPlan
 from gpuws.plan.model import HostFacts
-from gpuws.plan.requests import Plan, UpRequest
+from gpuws.plan.requests import UpRequest
+from gpuws.plan.results import Plan
 
 _JUPYTERS = (".jupyter", ".ipython", ".local/share/jupyter", ".npm")
 

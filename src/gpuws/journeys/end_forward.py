@@ -8,7 +8,8 @@ from gpuws.journeys.forwarding import wanted
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.model import Workspace
-from gpuws.plan.requests import EndForwardRequest, ForwardEnded, Reach
+from gpuws.plan.requests import EndForwardRequest, Reach
+from gpuws.plan.results import ForwardEnded
 
 
 def run(request: EndForwardRequest, world: World) -> ForwardEnded:

@@ -16,7 +16,8 @@ from gpuws.plan.lock import belongs, locked_hash
 from gpuws.plan.mixes import mixes
 from gpuws.plan.model import Workspace
 from gpuws.plan.naming import environment_hash
-from gpuws.plan.requests import Differences, DiffRequest
+from gpuws.plan.requests import DiffRequest
+from gpuws.plan.results import Differences
 from gpuws.plan.virtual import PLATFORMS
 
 

@@ -8,7 +8,8 @@ from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.journeys.written import as_dockerfile, as_yml
 from gpuws.plan.drift import drift
-from gpuws.plan.requests import Exported, ExportRequest
+from gpuws.plan.requests import ExportRequest
+from gpuws.plan.results import Exported
 
 
 def run(request: ExportRequest, world: World) -> Exported:

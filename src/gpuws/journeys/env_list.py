@@ -7,7 +7,8 @@ from dataclasses import asdict
 from gpuws.engines.session import look
 from gpuws.environments.inventory import inventory
 from gpuws.journeys.world import World
-from gpuws.plan.requests import EnvironmentsRequest, Listed
+from gpuws.plan.requests import EnvironmentsRequest
+from gpuws.plan.results import Listed
 
 
 def run(request: EnvironmentsRequest, world: World) -> Listed:

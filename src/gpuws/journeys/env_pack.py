@@ -14,7 +14,8 @@ from gpuws.journeys.world import World
 from gpuws.plan.drift import drift
 from gpuws.plan.model import Workspace
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import EnvironmentPacked, EnvironmentUnpacked, PackRequest
+from gpuws.plan.requests import PackRequest
+from gpuws.plan.results import EnvironmentPacked, EnvironmentUnpacked
 
 
 def run(request: PackRequest, world: World) -> EnvironmentPacked | EnvironmentUnpacked:

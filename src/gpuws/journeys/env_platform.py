@@ -8,7 +8,8 @@ from gpuws.journeys.way import probe
 from gpuws.journeys.world import World
 from gpuws.plan import answers
 from gpuws.plan.model import EnvironmentSpec, HostFacts
-from gpuws.plan.requests import Platform, PlatformRequest
+from gpuws.plan.requests import PlatformRequest
+from gpuws.plan.results import Platform
 from gpuws.plan.virtual import platform_of, virtual_packages
 
 

@@ -11,7 +11,8 @@ from gpuws.journeys.world import World
 from gpuws.plan.inventory import Environment, garbage, hash_of, meant, size
 from gpuws.plan.model import Workspace
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import EnvironmentsRemoved, RemoveEnvironmentsRequest
+from gpuws.plan.requests import RemoveEnvironmentsRequest
+from gpuws.plan.results import EnvironmentsRemoved
 
 
 def run(request: RemoveEnvironmentsRequest, world: World) -> EnvironmentsRemoved:

@@ -10,7 +10,8 @@ from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.inventory import before
 from gpuws.plan.model import Workspace
-from gpuws.plan.requests import Plan, Ready, RollbackRequest, UpRequest
+from gpuws.plan.requests import RollbackRequest, UpRequest
+from gpuws.plan.results import Plan, Ready
 
 
 def run(request: RollbackRequest, world: World) -> Ready | Plan:

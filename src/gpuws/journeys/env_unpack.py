@@ -9,7 +9,8 @@ from gpuws.environments.packs.files import old_file
 from gpuws.environments.packs.pack import packed_here
 from gpuws.journeys.delivering import deliver
 from gpuws.journeys.world import World
-from gpuws.plan.requests import EnvironmentUnpacked, UnpackRequest
+from gpuws.plan.requests import UnpackRequest
+from gpuws.plan.results import EnvironmentUnpacked
 
 
 def run(request: UnpackRequest, world: World) -> EnvironmentUnpacked:

@@ -10,7 +10,8 @@ from gpuws.journeys.way import ALIVE, find
 from gpuws.journeys.world import World
 from gpuws.plan.forwards import remote_of
 from gpuws.plan.model import NamedForward, Workspace
-from gpuws.plan.requests import Forwarded, ForwardRequest, Reach
+from gpuws.plan.requests import ForwardRequest, Reach
+from gpuws.plan.results import Forwarded
 
 
 def run(request: ForwardRequest, world: World) -> Forwarded:

@@ -6,7 +6,8 @@ from gpuws.engines.entering import read_log
 from gpuws.engines.session import Look, look
 from gpuws.journeys.way import among
 from gpuws.journeys.world import World
-from gpuws.plan.requests import Exited, WorkspaceRequest
+from gpuws.plan.requests import WorkspaceRequest
+from gpuws.plan.results import Exited
 
 _EVERY = 1.0  # seconds between two looks with --follow
 

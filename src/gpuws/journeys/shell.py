@@ -5,7 +5,8 @@ from __future__ import annotations
 from gpuws.engines.entering import enter_shell
 from gpuws.journeys.entering import find_to_enter
 from gpuws.journeys.world import World
-from gpuws.plan.requests import Exited, WorkspaceRequest
+from gpuws.plan.requests import WorkspaceRequest
+from gpuws.plan.results import Exited
 
 
 def run(request: WorkspaceRequest, world: World) -> Exited:

@@ -12,7 +12,8 @@ from gpuws.plan.drift import Drift, drift
 from gpuws.plan.inventory import hash_of
 from gpuws.plan.model import Workspace
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import DownRequest, Snapshot
+from gpuws.plan.requests import DownRequest
+from gpuws.plan.results import Snapshot
 
 _PATIENCE = 10.0  # seconds; a slow disk must not keep anybody from stopping
 

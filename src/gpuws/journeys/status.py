@@ -13,7 +13,8 @@ from gpuws.journeys.world import Forwards, World
 from gpuws.plan.forwards import told
 from gpuws.plan.model import HostFacts, Workspace
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import HostStatus, Reach, StatusRequest
+from gpuws.plan.requests import Reach, StatusRequest
+from gpuws.plan.results import HostStatus
 from gpuws.records import Records
 
 

@@ -22,7 +22,8 @@ from gpuws.plan.inventory import earlier_after
 from gpuws.plan.mirrors import hub
 from gpuws.plan.model import HostFacts, Pairs, Secret, Workspace
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import Plan, Ready, UpRequest
+from gpuws.plan.requests import UpRequest
+from gpuws.plan.results import Plan, Ready
 from gpuws.services import jupyter
 
 

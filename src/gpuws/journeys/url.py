@@ -5,7 +5,8 @@ from __future__ import annotations
 from gpuws.errors import GpuwsError
 from gpuws.journeys.way import find, no_jupyter, url_of
 from gpuws.journeys.world import World
-from gpuws.plan.requests import Url, WorkspaceRequest
+from gpuws.plan.requests import WorkspaceRequest
+from gpuws.plan.results import Url
 
 
 def run(request: WorkspaceRequest, world: World) -> Url:

@@ -14,7 +14,8 @@ from gpuws.plan.facts import facts_from
 from gpuws.plan.forwards import JUPYTER
 from gpuws.plan.model import HostFacts, Secret, Workspace
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import Reach, Ready
+from gpuws.plan.requests import Reach
+from gpuws.plan.results import Ready
 from gpuws.records import Record
 
 ALIVE = frozenset({"running", "starting"})

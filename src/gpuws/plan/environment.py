@@ -59,7 +59,7 @@ def environment_plan(request: UpRequest, facts: HostFacts, folder: str) -> Envir
     there = any(each.hash == digest for each in facts.prefixes)
     notes = (_UNLOCKED.format(request.reach.host),) if entry.shared_root and not there else ()
     prefix = f"{facts.root}/envs/{digest}"
-    return EnvironmentPlan(prefix, digest, extra, build=not there, notes=notes)
+    return EnvironmentPlan(prefix, digest, extra, build=not there, local=code, notes=notes)
 
 
 def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> EnvironmentPlan:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gpuws.plan.lock import Lock, LockedPackage
 from gpuws.plan.model import EnvironmentSpec, Mirror
-from gpuws.plan.requests import Platform
+from gpuws.plan.results import Platform
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from gpuws.journeys.snapshot import offer
 from gpuws.journeys.world import World
 from gpuws.plan.model import HostEntry, Workspace
 from gpuws.plan.ports import Reply, Script
-from gpuws.plan.requests import Caller, DownRequest, Reach, Snapshot
+from gpuws.plan.requests import Caller, DownRequest, Reach
+from gpuws.plan.results import Snapshot
 from gpuws.snapshots import keep
 from tests.support.local_host import LocalHost
 from tests.support.person import Ear, Person

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpuws import fleet
-from gpuws.plan.requests import HostStatus
+from gpuws.plan.results import HostStatus
 
 WORKSPACE = {"name": "demo", "state": "running", "since": 0, "environment": {}, "tunnel": None}
 

@@ -14,7 +14,7 @@ from gpuws.environments.packs.members import Sink
 from gpuws.environments.packs.meter import Meter
 from gpuws.errors import GpuwsError
 from gpuws.plan.ports import Progress
-from gpuws.plan.requests import EnvironmentPacked
+from gpuws.plan.results import EnvironmentPacked
 
 _ENDINGS = (".tar.gz", ".tgz")
 
