@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import micromamba
-from tests.support.conda_channel import Channel, serve
+from tests.support.conda_channel import Channel, make_channel, serve
 from tests.support.conda_fixtures import conda_cache, conda_channel, conda_jupyter_channel
+from tests.support.conda_packages import module
 from tests.support.lab import Lab, prefer_own_port, running_lab
 from tests.support.outside import Notebook
 
@@ -129,3 +130,28 @@ def test_the_log_of_a_first_build_that_failed_can_be_read(
     nobody = conda_lab.laptop.run("logs", "gpubox/nobody", "--build")
     assert nobody.code == 11
     assert "there is no workspace nobody" in nobody.err
+
+
+def test_a_package_that_cannot_be_imported_is_never_switched_to(
+    conda_lab: Lab, conda_channel: Channel, tmp_path: Path
+) -> None:
+    broken = "raise ImportError('libneeded.so.1: cannot open shared object file')\n"
+    extra = make_channel(
+        tmp_path / "broken",
+        pythons=(),
+        standard=False,
+        extra=(module("numpy", "9.0", text=broken),),
+    )
+    run = conda_lab.laptop
+    run.write("environment.yml", environment(conda_channel.url, "numpy"))
+    good = run.ok("--json", "up", "gpubox", "--no-jupyter").data()["environment"]["prefix"]
+    text = environment(extra.url, "numpy").replace("\ndep", f"\n  - {conda_channel.url}\ndep")
+    run.write("environment.yml", text)
+    done = run.run("--json", "up", "gpubox", "--no-jupyter", "--restart")
+    assert (done.code, done.json()["error"]["code"]) == (8, "health-check-failed")
+    assert "libneeded.so.1" in done.err
+    told = run.ok("exec", "gpubox", "--", "python", "-c", "import numpy, sys; print(sys.prefix)")
+    assert told.out == good + "\n"
+    prefer_own_port(run, "    check: none\n")
+    run.ok("up", "gpubox", "--no-jupyter", "--restart")
+    run.ok("down", "--yes")
