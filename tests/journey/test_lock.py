@@ -364,3 +364,24 @@ def test_code_of_the_laptop_beside_a_lock_is_no_difference(lab: Lab, served: Ser
     assert (told["file"], told["lock"]) == ("same", "same")
     assert (told["unasked"], told["unmet"], told["commands"]) == ([], [], [])
     run("down", "--yes")
+
+
+def test_a_private_channel_is_locked_and_built_from_and_its_password_is_written_nowhere(
+    lab: Lab, served: Served
+) -> None:
+    run = lab.laptop.ok
+    served.faults.login = "me:hunter2"
+    private = served.url.replace("http://", "http://me:hunter2@")
+    prefer_own_port(lab.laptop, f"    channels: ['{private}']\n")
+    lab.laptop.write("environment.yml", environment("elsewhere", "six"))
+    locked = run("env", "lock", "gpubox", *NO)
+    text = (lab.laptop.project / "conda-lock.yml").read_text()
+    assert f"{served.url}/noarch/six-" in text
+    built = run("up", "gpubox", *NO)
+    logs = run("logs", "gpubox", "--build")
+    run("down", "--yes", "--purge")
+    run("env", "gc", "gpubox", "--yes")
+    sent = run("up", "gpubox", *NO, "--offline")
+    run("down", "--yes")
+    said = [text, *(each.out + each.err for each in (locked, built, logs, sent))]
+    assert not [each for each in said if "hunter2" in each]

@@ -8,7 +8,7 @@ from pathlib import Path
 from gpuws.errors import GpuwsError
 from gpuws.plan.declared import conda_specs, requirement_lines
 from gpuws.plan.lock import Lock, LockedPackage, declared_hash
-from gpuws.plan.mirrors import candidates
+from gpuws.plan.mirrors import candidates, canonical
 from gpuws.plan.model import LocalCode, Mirror
 from gpuws.solving import conda, pip
 from gpuws.solving.conda import Solved
@@ -36,7 +36,9 @@ def solve(wanted: Wanted) -> Solution:
 
 
 def _channels(wanted: Wanted) -> tuple[str, ...]:
-    return conda.channel_urls(wanted.channels or wanted.spec.channels)
+    """Without the credentials that an address of the file or of hosts.yaml may hold."""
+    urls = conda.channel_urls(wanted.channels or wanted.spec.channels)
+    return tuple(canonical(each, wanted.mirror) for each in urls)
 
 
 def _conda(wanted: Wanted) -> Solved:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import shutil
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +59,7 @@ def _one(locked: Locked, cache: Path, faults: Faults, check_files: bool) -> None
 def _download(url: str, target: Path) -> None:
     part = target.with_name(target.name + ".part")
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer, part.open("wb") as file:
+        with urllib.request.urlopen(_request(url), timeout=30) as answer, part.open("wb") as file:
             shutil.copyfileobj(answer, file)
             promised = answer.headers.get("Content-Length")
     except urllib.error.HTTPError as error:
@@ -67,6 +69,17 @@ def _download(url: str, target: Path) -> None:
     if promised and part.stat().st_size != int(promised):
         raise NotFetched(url, 0, "the transfer was closed with bytes remaining to read")
     part.replace(target)
+
+
+def _request(url: str) -> urllib.request.Request:
+    """A login in the address is told as curl does, which the real tools use."""
+    parts = urllib.parse.urlsplit(url)
+    login, at, place = parts.netloc.rpartition("@")
+    request = urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=place)))
+    if at:
+        word = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
+        request.add_header("Authorization", f"Basic {word}")
+    return request
 
 
 def _wrong(file: Path, locked: Locked) -> WrongHash | None:
