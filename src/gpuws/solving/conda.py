@@ -186,7 +186,7 @@ def _unsatisfiable(said: str) -> GpuwsError:
         "the file's packages cannot be had together on that host",
         hint="loosen the pins that the text above names, or add the channel that has the package",
         stage="environment",
-        detail=words,
+        detail=public(words),
     )
 
 
