@@ -347,6 +347,17 @@ def test_a_conda_failure_has_its_class(
     assert creations(mamba) == (2 if code == "wrong-hash" else 1), "a bad cache is tried once more"
 
 
+def test_a_spoiled_package_cache_costs_one_more_try_with_a_private_one(
+    mamba: Bench, conda_channel: Channel
+) -> None:
+    with serve(conda_channel) as served:
+        order = mamba.order(conda_spec(served.url, "shared"), env=((micromamba.FAULT, "spoiled"),))
+        assert build(mamba, order).action == "created"
+    assert "once more with a private cache" in log_of(order)
+    assert creations(mamba) == 2
+    assert not Path(order.folder, "scratch").exists()
+
+
 def test_an_unknown_channel_is_named(mamba: Bench, conda_channel: Channel) -> None:
     with serve(conda_channel) as served:
         error = refused(mamba, mamba.order(conda_spec(served.url + "-not", "shared")))

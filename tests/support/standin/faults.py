@@ -2,7 +2,8 @@
 
 Comma separated: fail:K, hang:K, kill:K (at the K-th package linked), pip-rc0 (exit 0 although pip
 failed), flood:MB (that much output before linking), fetch-slow:SECONDS (before each download),
-tos (conda has the Terms of Service plugin of Anaconda's installers).
+tos (conda has the Terms of Service plugin of Anaconda's installers), spoiled (what lies in the
+package cache is not what it should be, unless the cache is a build's own).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 
 class Faults:
@@ -29,6 +31,9 @@ class Faults:
 
     def terms_apply(self) -> bool:
         return "tos" in self._asked
+
+    def spoils(self, cache: Path) -> bool:
+        return "spoiled" in self._asked and "scratch" not in cache.parts
 
     def linking(self, number: int) -> None:
         """Called as package ``number`` (from 1) is about to be linked."""

@@ -52,6 +52,8 @@ def _one(locked: Locked, cache: Path, faults: Faults, check_files: bool) -> None
         faults.fetching()
         _download(locked.url, target)
     wrong = _wrong(target, locked)
+    if faults.spoils(cache):
+        wrong = WrongHash(target, locked.sha256, "of something else")
     if wrong and (check_files or not local):
         raise wrong
 
