@@ -25,8 +25,8 @@ _HEAD = """\
 # Fault cases of environments, by number
 
 Made from a run of {tests:,} tests on {day} by `python -m tests.fault_rows`; the numbers are those
-of the project's catalogue of faults, the patterns behind them stand in tests/rows.toml. What is "not
-shown" was not seen to hold in that run, and what is left open of a case is said.
+of the project's catalogue of faults, the patterns behind them stand in tests/rows.toml. What is
+"not shown" was not seen to hold in that run, and what is left open of a case is said.
 
 | | case | said | left open |
 |---|---|---|---|
