@@ -233,7 +233,7 @@ def told(written: Written) -> dict[str, Any]:
     """The answer of `env lock`: what is locked, and what that changes."""
     now, old = _by_name(written.now), _by_name(written.old)
     return {
-        "file": str(written.path),
+        "file": str(written.path.absolute()),
         "platform": written.now.platform,
         "conda": len(written.now.of("conda")),
         "pip": len(written.now.of("pip")),

@@ -242,3 +242,12 @@ def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
         for match in pattern.finditer(path.read_bytes().decode("utf-8", "replace"))
     ]
     assert found == []
+
+
+def test_no_script_gives_a_function_of_lib_sh_another_meaning() -> None:
+    """It goes in front of every script, and calls its own functions."""
+    pattern = re.compile(r"^([a-z_0-9]+)\(\)", re.MULTILINE)
+    files = {path: set(pattern.findall(path.read_text())) for path in shell_files()}
+    [lib] = (path for path in files if path.name == "lib.sh")
+    again = {named(path): found & files[lib] for path, found in files.items() if path != lib}
+    assert {name: found for name, found in again.items() if found} == {}

@@ -50,7 +50,7 @@ def _numbered(order: BuildOrder) -> list[tuple[str, LocalCode]]:
 
 
 def _ask(host: Host, order: BuildOrder, step: str) -> dict[str, list[str]]:
-    program = script(_PACKAGE, "mark.sh", "lock.sh", "download.sh", "local.sh")
+    program = script(_PACKAGE, "mark.sh", "lock.sh", "sha256.sh", "download.sh", "local.sh")
     words = [
         word
         for number, code in _numbered(order)

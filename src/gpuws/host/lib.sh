@@ -56,14 +56,14 @@ point() {
 # then df is asked while the part that found room is still there: also before a try that needs less
 # room than what failed.
 is_full() {
-  ! no_room "${1%/*}" || return 0
+  ! out_of_room "${1%/*}" || return 0
   case $({ printf '%4096s' '' >"$1"; } 2>&1) in
   *'No space left'* | *[Qq]uota*) return 0 ;;
   esac
-  no_room "${1%/*}"
+  out_of_room "${1%/*}"
 }
 
-no_room() {
+out_of_room() {
   # shellcheck disable=SC2046 # the fields of the last line
   set -- $(df -kP "$1" 2>/dev/null | tail -n 1)
   [ "${4:-}" = 0 ]
