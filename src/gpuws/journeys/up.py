@@ -8,12 +8,9 @@ from typing import Any
 from gpuws import __version__
 from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
-from gpuws.environments import frameworks, local
-from gpuws.environments.build import BuildOrder, Built, ensure
-from gpuws.errors import GpuwsError
-from gpuws.journeys import down, drifted, dry_run, offline, tmux
+from gpuws.environments.build import Built
+from gpuws.journeys import building, down, dry_run, tmux
 from gpuws.journeys.forwarding import lead_back, open_all
-from gpuws.journeys.orders import environment_order
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.decide import UpPlan, decide_up
@@ -43,15 +40,15 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
             return dry_run.plan(request, plan, facts)
         _say(world, plan)
         facts = tmux.brought(request, plan, facts, host, world)
-        built = _environment(request, plan, facts, host, world)
-        plan = _where_it_is(plan, built)
+        built = building.environment(request, plan, facts, host, world)
+        plan = building.where_it_is(plan, built)
         watch.lap("environment_s")
         workspace, token = _session(request, plan, facts, built, host, world)
         watch.lap("session_s")
         port = _open(request, workspace, token, host, world, watch)
         forwards = open_all(world, request.reach, workspace)
         lead_back(world, request.reach)
-        _ask_frameworks(request, facts, built, host, world)
+        building.ask_frameworks(request, facts, built, host, world)
         action, calls = _action(plan, built), host.calls - calls
         said = (*plan.notes, *plan.warnings)
         made = ready(request.reach, workspace, port, action, watch, calls, said, forwards=forwards)
@@ -64,57 +61,6 @@ def _say(world: World, plan: UpPlan) -> None:
         world.report.note(text)
     for text in plan.warnings:
         world.report.warn(text)
-
-
-def _environment(
-    request: UpRequest, plan: UpPlan, facts: HostFacts, host: Host, world: World
-) -> Built | None:
-    """The prefix that the plan names, built where it is not there. None: it was there."""
-    if not plan.environment.build:
-        drifted.refuse(request, plan, host)
-        return None
-    world.report.stage("environment", request.spec.source if request.spec else "")
-    order = environment_order(request, plan, facts)
-    if request.offline:
-        order = offline.sent(order, host, world)
-    try:
-        return _built(order, host, world)
-    except GpuwsError as error:
-        if error.code != "terms-of-service" or not _accepts(error, world):
-            raise
-    return _built(replace(order, accept_terms=True), host, world)
-
-
-def _built(order: BuildOrder, host: Host, world: World) -> Built:
-    local.bring(host, order, world.report)
-    return ensure(host, order, world.report, world.fetch)
-
-
-def _where_it_is(plan: UpPlan, built: Built | None) -> UpPlan:
-    """An environment that could not be shared lies in one's own root."""
-    if built is None or built.prefix == plan.environment.prefix:
-        return plan
-    return replace(plan, environment=replace(plan.environment, prefix=built.prefix, shared=""))
-
-
-def _accepts(error: GpuwsError, world: World) -> bool:
-    """The channel's terms are the person's to accept; nothing accepts them for anybody."""
-    world.report.warn(error.message)
-    return world.ask.confirm("do you accept these Terms of Service?", flag="`conda tos accept`")
-
-
-def _ask_frameworks(
-    request: UpRequest, facts: HostFacts, built: Built | None, host: Host, world: World
-) -> None:
-    """A new environment is asked once whether its framework sees the cards."""
-    if built is None or built.action != "created" or request.spec is None or not facts.gpus:
-        return
-    names = frameworks.declared(request.spec)
-    if names:
-        world.report.stage("frameworks", ", ".join(names))
-    for each in frameworks.ask(host, built.prefix, names) if names else ():
-        bad, said = frameworks.verdict(each, request.spec, facts.gpus)
-        (world.report.warn if bad else world.report.note)(said)
 
 
 def _session(
