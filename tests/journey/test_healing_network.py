@@ -185,7 +185,7 @@ def share_of_a_core(keeper: psutil.Process, seconds: float, before: float) -> fl
     ("times", "each"),
     [
         (5, 1.0),  # the connection lives on
-        pytest.param(2, 4.0, marks=pytest.mark.healing),  # it does not
+        pytest.param(2, 4.0, marks=[pytest.mark.healing, pytest.mark.endurance]),  # it does not
         pytest.param(75, 2.0, marks=[pytest.mark.healing, pytest.mark.endurance]),
     ],
 )
