@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import shutil
+import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rattler.exceptions import ExtractError, IoError
+import rattler
+import zstandard
 
 from .faults import Faults
 from .files import Locked
@@ -99,18 +101,49 @@ def locked_from(record: Record) -> Locked:
 
 
 def record_from(locked: Locked, cache: Path) -> Record:
-    """The record of an archive of an explicit list, read from the archive itself; a hash that the
-    list names was checked when it was fetched."""
+    """The record of an archive of an explicit list, from the few bytes of it that say what it is; a
+    hash that the list names was checked when it was fetched."""
     file = cache / locked.file_name
     try:
-        record = asyncio.run(Record.from_package_archive(file))
-    except (ExtractError, IoError, ValueError) as error:
+        about = rattler.IndexJson.from_str(_index(file).decode())
+    except (OSError, KeyError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise WrongHash(file, "a conda package", str(error)) from None
+    package = rattler.PackageRecord(
+        about.name,
+        str(about.version),
+        about.build,
+        about.build_number,
+        about.subdir or "noarch",
+        noarch=about.noarch,
+        depends=about.depends,
+        constrains=about.constrains,
+        size=file.stat().st_size,
+    )
+    channel = locked.url.rsplit("/", 2)[0]
+    record = Record(package, locked.file_name, locked.url, channel)
     record.md5 = _digest(file, "md5", locked.md5)
     record.sha256 = _digest(file, "sha256", locked.sha256)
-    record.url = locked.url
-    record.channel = locked.url.rsplit("/", 2)[0]
     return record
+
+
+def _index(file: Path) -> bytes:
+    """info/index.json: in front of a .tar.bz2, a small tar of its own in a .conda."""
+    if file.suffix != ".conda":
+        with tarfile.open(file, "r|bz2") as archive:
+            return _member(archive)
+    with zipfile.ZipFile(file) as outer:
+        name = next(each for each in outer.namelist() if each.startswith("info-"))
+        unpressed = zstandard.ZstdDecompressor().stream_reader(outer.open(name))
+        with unpressed, tarfile.open(fileobj=unpressed, mode="r|") as archive:
+            return _member(archive)
+
+
+def _member(archive: tarfile.TarFile) -> bytes:
+    for each in archive:
+        if each.name == "info/index.json":
+            found = archive.extractfile(each)
+            return found.read() if found else b""
+    raise KeyError("it has no info/index.json")
 
 
 def _digest(file: Path, name: str, known: str) -> bytes:
