@@ -219,7 +219,8 @@ def _execute(
     linking.write_history(prefix, sys.argv, [], [])  # before any download, and left on failure
     linking.register(prefix)
     voice.out("\nTransaction starting")
-    _fetched([fetching.locked_from(record) for record in new], cache, faults)
+    if not wanted.is_explicit:  # what a list names was fetched before it could be read
+        _fetched([fetching.locked_from(record) for record in new], cache, faults)
     faults.flood()
     copy = given.has("copy") or settings.flag("always_copy")
     try:
