@@ -32,8 +32,8 @@ more records in the index, a twentieth of conda-forge's. "micromamba" is not the
 cannot be had here: it is the tests' stand-in, py-rattler behind micromamba's command line, for
 gpuws and by hand alike. What a lock spares is fetching and reading the index and solving, which is
 some tenths of a second here; and the stand-in is slower from a list than from a file, for reasons
-of its own. What gpuws adds to the tool is the last ratio. The goals against the file cannot be judged
-without a real tool and a real channel, and are shown as they came out.
+of its own. What gpuws adds to the tool is the last ratio. The goals against the file cannot be
+judged without a real tool and a real channel, and are shown as they came out.
 """
 
 
