@@ -231,9 +231,15 @@ def index(tmp_path: Path) -> Iterator[str]:
         publish(tmp_path, name, *_wheels(wheels, name, version))
     outer = wheel(wheels, "outer", "1.5", metadata="Requires-Dist: inner<2\nRequires-Dist: numpy\n")
     publish(tmp_path, "outer", outer)
-    publish(tmp_path, "pip", *(Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
+    publish(tmp_path, "pip", *_pip_wheels())
     with serve(tmp_path) as served:
         yield f"{served.url}/simple"
+
+
+def _pip_wheels() -> list[Path]:
+    """The one that makes virtual environments: CPython's own, or Debian's place for it."""
+    places = (Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels"))
+    return [wheel for place in places for wheel in place.glob("pip-*.whl")][:1]
 
 
 def _wheels(folder: Path, name: str, version: str) -> list[Path]:
