@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpuws import asking, declaring, locking, view
+from gpuws import asking, locking, view
 from gpuws.config.adding import Edited, add_packages
 from gpuws.config.lock_file import lock_path
 from gpuws.errors import Exit, GpuwsError
@@ -39,10 +39,9 @@ def run(
     def edit(listed: tuple[Path, ...]) -> Edited:
         return add_packages(_last(listed), packages, pip=pip)
 
-    request, edited = _request(host, files, options, person, edit, yes=yes)
+    request, listed, edited = _request(host, files, options, person, edit, yes=yes)
     locked = None
     try:
-        listed = declaring.environment_files(files, request.reach.entry)
         if os.path.lexists(lock_path(listed)):
             locked = locking.lock(request, listed, person)
             request = replace(request, locks=locked.locks)
@@ -64,26 +63,23 @@ def _request(
     edit: Callable[[tuple[Path, ...]], Edited],
     *,
     yes: bool,
-) -> tuple[UpRequest, Edited]:
-    """What `up` would ask, of the files that it would take, after the edit."""
+) -> tuple[UpRequest, tuple[Path, ...], Edited]:
+    """What `up` would ask, of the files that it would take, after the edit; and those files."""
     done: list[Edited] = []
     try:
-        request = asking.up_request(
+        request, listed = asking.files_request(
             host,
+            files,
             options,
             person,
-            files=files,
-            name=None,
-            use_env=None,
-            confirm_foreign=declaring.confirmation(person, yes=yes),
+            yes=yes,
             edit=lambda listed: done.append(edit(listed)),
-            locks="ignore",
         )
     except BaseException as error:  # Ctrl-C at a question, too
         for each in done:
             _undo(each, error)
         raise
-    return request, done[0]
+    return request, listed, done[0]
 
 
 def _undo(edited: Edited, error: BaseException) -> None:

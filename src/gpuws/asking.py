@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gpuws import places, projects
-from gpuws.declaring import Confirm, declared, environment_files, locks_of
+from gpuws.declaring import Confirm, confirmation, declared, environment_files, locks_of
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
 from gpuws.plan.model import HostEntry, Pairs
@@ -171,6 +171,32 @@ def up_request(
         git_dirty=dirty,
         **settings,  # type: ignore[arg-type]
     )
+
+
+def files_request(
+    host: str,
+    files: Sequence[Path],
+    options: Options,
+    person: Person,
+    *,
+    yes: bool = False,
+    jupyter: bool = True,
+    edit: Callable[[tuple[Path, ...]], None] = lambda _: None,
+) -> tuple[UpRequest, tuple[Path, ...]]:
+    """What `up` would ask of the environment files alone, without a lock; and those files."""
+    request = up_request(
+        host,
+        options,
+        person,
+        files=files,
+        name=None,
+        use_env=None,
+        confirm_foreign=confirmation(person, yes=yes),
+        edit=edit,
+        locks="ignore",
+        jupyter=jupyter,
+    )
+    return request, environment_files(files, request.reach.entry)
 
 
 def rollback_request(

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpuws import asking, declaring, places, view
+from gpuws import asking, places, view
 from gpuws.config.lock_file import load_locks, lock_path, lock_text
+from gpuws.config.writing import replace_file
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
 from gpuws.plan.blame import with_lines
@@ -112,19 +113,9 @@ def update(
 def _request(
     host: str, files: Sequence[Path], options: Options, person: Plain, *, jupyter: bool
 ) -> tuple[UpRequest, tuple[Path, ...]]:
-    """What `up` would ask without a lock, and the environment files."""
-    request = asking.up_request(
-        host,
-        options,
-        person,
-        files=files,
-        name=None,
-        use_env=None,
-        confirm_foreign=declaring.confirmation(person, yes=False),
-        locks="ignore",
-        jupyter=jupyter,
-    )
-    listed = declaring.environment_files(files, request.reach.entry)
+    """What `up` would ask without a lock, and the environment files. Raises
+    environment-file-missing."""
+    request, listed = asking.files_request(host, files, options, person, jupyter=jupyter)
     if listed:
         return request, listed
     raise GpuwsError(
@@ -213,14 +204,9 @@ def _write(
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """In one step, through a link to where it leads."""
-    target = path.resolve()
-    part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        part.write_bytes(data)
-        part.replace(target)
+        replace_file(path, data)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise GpuwsError(
             "lock-invalid",
             f"{path} cannot be written: {error.strerror or error}",

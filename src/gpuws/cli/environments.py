@@ -12,6 +12,7 @@ from gpuws.cli.words import (
     Files,
     Host,
     NoBrowser,
+    NoJupyter,
     Workspace,
     Yes,
     caller,
@@ -137,9 +138,7 @@ def lock(
     glibc: Annotated[
         str | None, typer.Option("--glibc", envvar="GPUWS_GLIBC", help='the oldest, as "2.28"')
     ] = None,
-    no_jupyter: Annotated[
-        bool, typer.Option("--no-jupyter", envvar="GPUWS_NO_JUPYTER", help="no JupyterLab")
-    ] = False,
+    no_jupyter: NoJupyter = False,
 ) -> None:
     """Solve here for the host; conda-lock.yml beside the file, which `up` then builds from."""
     from gpuws import locking

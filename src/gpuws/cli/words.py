@@ -60,6 +60,9 @@ Files = Annotated[
         help="environment file; of several, the later ones win",
     ),
 ]
+NoJupyter = Annotated[
+    bool, typer.Option("--no-jupyter", envvar="GPUWS_NO_JUPYTER", help="no JupyterLab")
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", envvar="GPUWS_YES", help="answer yes")]
 
 

@@ -16,6 +16,7 @@ from gpuws.cli.words import (
     Host,
     LocalPort,
     NoBrowser,
+    NoJupyter,
     Workspace,
     Yes,
     caller,
@@ -52,9 +53,7 @@ def up(
     ] = None,
     detach: Detach = False,
     no_browser: NoBrowser = False,
-    no_jupyter: Annotated[
-        bool, typer.Option("--no-jupyter", envvar="GPUWS_NO_JUPYTER", help="no JupyterLab")
-    ] = False,
+    no_jupyter: NoJupyter = False,
     locked: Annotated[
         bool, typer.Option("--locked", envvar="GPUWS_LOCKED", help="only from a lock file")
     ] = False,

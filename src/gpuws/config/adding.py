@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from gpuws.config.conda_specs import checked_spec
 from gpuws.config.environment import load_environment
 from gpuws.config.requirement import check_requirement
 from gpuws.config.source import ENVIRONMENT, read_source
+from gpuws.config.writing import replace_file
 from gpuws.config.yaml_file import Items, Scalar, Table, load_yaml
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import EnvironmentSpec
@@ -121,16 +120,9 @@ def _by_hand(path: Path, why: str) -> GpuwsError:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """As a whole or not at all, with the rights that it had."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
-        with contextlib.suppress(OSError):
-            temporary.chmod(path.stat().st_mode & 0o7777)
-        temporary.replace(path)
+        replace_file(path, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise GpuwsError(
             ENVIRONMENT,
             f"{path} cannot be written: {error.strerror or error}",

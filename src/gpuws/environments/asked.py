@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from gpuws.config.conda_specs import pep440
 from gpuws.plan.conda_spec import parsed
+from gpuws.plan.declared import pip_lines, requirement_of
 from gpuws.plan.drift import Package, plain
 from gpuws.plan.model import EnvironmentSpec
 from gpuws.plan.naming import public
 
-_INCLUDE = re.compile(r"\s*(?:-r|--requirement)(?:\s+|=)(\S.*?)(?:\s+#.*)?\s*")
 _TOOLS = frozenset({"python", "pip", "uv"})  # come along where the list does not name them
 
 Installed = dict[tuple[str, str], Package]
@@ -33,32 +32,21 @@ def unmet(spec: EnvironmentSpec, now: Sequence[Package], *, python: str = "") ->
     else:
         own = there.get(("conda", "python"))
         first = _python_unmet(spec.python, own.version if own else python)
-    return (*first, *_pip_unmet(requirements(spec), there))
+    return (*first, *_pip_unmet(_requirements(spec), there))
 
 
 def unasked(spec: EnvironmentSpec, asked: Iterable[str], brought: Iterable[str]) -> tuple[str, ...]:
     """Names that the build was asked for and the file does not have any more. ``brought``: what
     gpuws put beside the file's list."""
     known = {plain(each.name) for each in map(parsed, spec.conda) if each}
-    known |= {plain(each.name) for each in requirements(spec)}
+    known |= {plain(each.name) for each in _requirements(spec)}
     known |= {plain(each.name) for each in spec.local if each.name}
     known |= _TOOLS | {plain(each) for each in brought}
     return tuple(dict.fromkeys(each for each in asked if plain(each) not in known))
 
 
-def requirements(spec: EnvironmentSpec) -> tuple[Requirement, ...]:
-    """Of the pip section and the files that it refers to with -r."""
-    texts = dict(spec.pip_files)
-    used = [named[1] for line in spec.pip if (named := _INCLUDE.fullmatch(line))]
-    lines = [*spec.pip, *(line for name in used for line in texts.get(name, "").splitlines())]
-    return tuple(found for line in lines if (found := _requirement(line)) is not None)
-
-
-def _requirement(line: str) -> Requirement | None:
-    try:
-        return Requirement(re.split(r"(?:^|\s)#|\s--", line)[0].strip())
-    except InvalidRequirement:
-        return None
+def _requirements(spec: EnvironmentSpec) -> tuple[Requirement, ...]:
+    return tuple(found for line in pip_lines(spec) if (found := requirement_of(line)))
 
 
 def _conda_unmet(specs: Iterable[str], there: Installed) -> Iterator[str]:

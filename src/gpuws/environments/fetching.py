@@ -17,8 +17,6 @@ from gpuws.plan.ports import Host, Script
 
 Fetch = Callable[[str], bytes]
 
-_TOKEN = re.compile(r"(?<=/)t/[^/\s]+/")
-
 
 @dataclass(frozen=True)
 class Arriving:
@@ -45,7 +43,7 @@ def from_answers(name: str, answers: dict[str, list[str]]) -> Tool | None:
 
 def public(url: str) -> str:
     """For messages: without credentials, a channel's token among them."""
-    parts = urllib.parse.urlsplit(_TOKEN.sub("", url))
+    parts = urllib.parse.urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     path = re.sub(r"/t/[^/]+(?=/|$)", "", parts.path)
     return urllib.parse.urlunsplit((parts.scheme, host, path, "", ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gpuws.plan.declared import as_text
 from gpuws.plan.lock import Lock, LockedPackage
 from gpuws.plan.mirrors import home, name_of
 from gpuws.plan.model import Pairs
@@ -69,11 +70,11 @@ def locked_files(
         lists += _lists("origin", [(each, where.origin(each)) for each in conda])
     return (
         *lists,
-        ("locked.txt", "600", _text([*options, *hashed] if hashed else [])),
-        ("locked-vcs.txt", "600", _text([*options, *vcs] if vcs else [])),
-        ("locked-code.txt", "600", _text([*options, *code] if code else [])),
-        ("conda-locked", "600", _text([_record(each) for each in conda])),
-        ("pip-locked", "600", _text([each.name for each in lock.of("pip")])),
+        ("locked.txt", "600", as_text([*options, *hashed] if hashed else [])),
+        ("locked-vcs.txt", "600", as_text([*options, *vcs] if vcs else [])),
+        ("locked-code.txt", "600", as_text([*options, *code] if code else [])),
+        ("conda-locked", "600", as_text([_record(each) for each in conda])),
+        ("pip-locked", "600", as_text([each.name for each in lock.of("pip")])),
     )
 
 
@@ -106,8 +107,4 @@ def _record(package: LockedPackage) -> str:
 
 
 def _explicit(lines: list[str]) -> str:
-    return _text(["@EXPLICIT", *lines]) if lines else ""
-
-
-def _text(lines: list[str]) -> str:
-    return "".join(line + "\n" for line in lines)
+    return as_text(["@EXPLICIT", *lines]) if lines else ""

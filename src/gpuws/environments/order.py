@@ -13,7 +13,7 @@ from gpuws.environments.choose import Choice
 from gpuws.environments.locked import Addresses, File, locked_files
 from gpuws.errors import GpuwsError
 from gpuws.host.script import script
-from gpuws.plan.declared import conda_specs, pip_names, requirement_lines
+from gpuws.plan.declared import as_text, conda_specs, pip_names, requirement_lines
 from gpuws.plan.local import lines_on_host, written
 from gpuws.plan.lock import Lock
 from gpuws.plan.mirrors import split_spec
@@ -124,17 +124,17 @@ def files(order: BuildOrder) -> tuple[File, ...]:
         ("prologue.sh", "600", "".join(line + "\n" for line in order.prologue)),
         ("environment.yml", "600", _yml(order, order.extra if spec.kind == "conda" else ())),
         ("environment-plain.yml", "600", plain),
-        ("requirements.txt", "600", _lines(requirements)),
+        ("requirements.txt", "600", as_text(requirements)),
         (
             "requirements-jupyter.txt",
             "600",
-            _lines(order.extra) if spec.kind == "conda" else "",
+            as_text(order.extra) if spec.kind == "conda" else "",
         ),
         *((name, "600", text) for name, text in included),
-        ("pip-names", "600", _lines(pip_names(spec, order.extra))),
-        ("conda-names", "600", _lines(_conda_names(order))),
-        ("imports", "600", _lines(order.check)),
-        ("local-code", "600", _lines(written(spec.local, order.folder))),
+        ("pip-names", "600", as_text(pip_names(spec, order.extra))),
+        ("conda-names", "600", as_text(_conda_names(order))),
+        ("imports", "600", as_text(order.check)),
+        ("local-code", "600", as_text(written(spec.local, order.folder))),
         *_locked_files(order, requirements, included, tuple(code.values())),
         ("variables.json", "600", _variables_json(spec.variables)),
         ("variables", "600", _exports(spec.variables)),
@@ -155,10 +155,6 @@ def _check() -> str:
     from importlib import resources
 
     return resources.files(_PACKAGE).joinpath("check.py").read_text(encoding="utf-8")
-
-
-def _lines(values: tuple[str, ...]) -> str:
-    return "".join(value + "\n" for value in values)
 
 
 def _settings(order: BuildOrder) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from gpuws.errors import GpuwsError
+from gpuws.plan.drift import plain
 from gpuws.plan.model import EnvironmentSpec
 from gpuws.plan.naming import package_name
 
@@ -25,15 +26,11 @@ def with_lines(error: GpuwsError, spec: EnvironmentSpec) -> GpuwsError:
 
 def concerned(spec: EnvironmentSpec, said: str) -> tuple[str, ...]:
     """``environment.yml:7 (left)``, in the order of the file."""
-    spoken = {_plain(word) for word in _WORD.findall(said)}
+    spoken = {plain(word.strip("-_.")) for word in _WORD.findall(said)}
     found = [
         f"{where} ({written})"
         for section, written, where in spec.places
-        if section in ("conda", "pip") and _plain(package_name(written)) in spoken
+        if section in ("conda", "pip") and plain(package_name(written).strip("-_.")) in spoken
     ]
     more = [f"{len(found) - _MOST} more"] if len(found) > _MOST else []
     return (*found[:_MOST], *more)
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower().strip("-")

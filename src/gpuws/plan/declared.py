@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from gpuws.plan.model import EnvironmentSpec, Pairs
 from gpuws.plan.naming import package_name
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 _INCLUDE = re.compile(r"(\s*(?:-r|--requirement|-c|--constraint)(?:\s+|=))(\S.*?)(\s+#.*)?\s*")
 
@@ -56,27 +60,33 @@ def _renamed(line: str, names: dict[str, str]) -> str:
     return found[1] + names[found[2]]
 
 
-def pip_names(spec: EnvironmentSpec, extra: tuple[str, ...]) -> tuple[str, ...]:
-    """Distributions that must be there when pip has ended; those with a marker may be absent."""
+def pip_lines(spec: EnvironmentSpec) -> tuple[str, ...]:
+    """The lines of the pip section, then those of the files that it refers to with -r."""
+    used = {
+        found[2]
+        for line in spec.pip
+        if (found := _INCLUDE.fullmatch(line)) and "-c" not in found[1]
+    }
+    files = (text for name, text in spec.pip_files if name in used)
+    return (*spec.pip, *(line for text in files for line in text.splitlines()))
+
+
+def requirement_of(line: str) -> Requirement | None:
+    """None for a line that is no requirement: an option, a comment, a path."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    lines = [*spec.pip]
-    used = {
-        found[2] for line in lines if (found := _INCLUDE.fullmatch(line)) and "-c" not in found[1]
-    }
-    for name, text in spec.pip_files:
-        lines += text.splitlines() if name in used else []
-    if spec.kind == "pip":
-        lines += extra
+    try:
+        return Requirement(re.split(r"(?:^|\s)#|\s--", line)[0].strip())
+    except InvalidRequirement:
+        return None
+
+
+def pip_names(spec: EnvironmentSpec, extra: tuple[str, ...]) -> tuple[str, ...]:
+    """Distributions that must be there when pip has ended; those with a marker may be absent."""
+    lines = (*pip_lines(spec), *(extra if spec.kind == "pip" else ()))
     code = {each.line for each in spec.local}
-    names = []
-    for line in (each for each in lines if each not in code):
-        try:
-            requirement = Requirement(line.split(" #")[0].split(" --")[0].strip())
-        except InvalidRequirement:
-            continue
-        if requirement.marker is None:
-            names.append(requirement.name)
+    asked = (requirement_of(line) for line in lines if line not in code)
+    names = [each.name for each in asked if each and each.marker is None]
     names += [each.name for each in spec.local if each.name and ";" not in each.after]
     return tuple(dict.fromkeys(names))
 
@@ -86,3 +96,8 @@ def missing_jupyter(spec: EnvironmentSpec) -> tuple[str, ...]:
     declared = {package_name(text) for text in (*spec.conda, *spec.pip)}
     declared |= {package_name(line) for _, text in spec.pip_files for line in text.splitlines()}
     return tuple(name for name in ("jupyterlab", "ipykernel") if not (declared & {name}))
+
+
+def as_text(lines: Iterable[str]) -> str:
+    """A file of these lines."""
+    return "".join(line + "\n" for line in lines)

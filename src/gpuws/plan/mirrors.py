@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gpuws.plan.model import HostEntry, Mirror
+from gpuws.plan.naming import public
 
 HOME = "https://conda.anaconda.org"
 _DEFAULTS_HOME = "https://repo.anaconda.com"
@@ -16,7 +17,6 @@ _COMMON = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/label/[^/]+)?")
 _HOMES = re.compile(rf"https?://(?:{re.escape(HOME[8:])}|{re.escape(_DEFAULTS_HOME[8:])})/")
 _SUBDIR = r"/(?:noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9_]+)"
 _SPEC = re.compile(rf"(?P<channel>[^\s\[\]]+?)(?P<rest>(?:{_SUBDIR})?::.+)")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@|/t/[^/\s]+(?=/)")
 # PyPI keeps each file under the BLAKE2 digest of its content, and its mirrors do as well.
 _PYPI_FILE = re.compile(
     r"https?://[^/]+/(?:[^?#]*/)?(packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/.+)"
@@ -101,7 +101,7 @@ def canonical(url: str, mirror: Mirror | None = None) -> str:
 
     Without credentials; as it is where it is of no known mirror. The presets are always known.
     """
-    bare = _CREDENTIALS.sub("", url)
+    bare = public(url)
     if file := _PYPI_FILE.fullmatch(bare):
         return f"{_FILES_HOME}/{file[1]}"
     found = (_behind(bare, known) for known in (mirror, *PRESETS.values()))
@@ -110,7 +110,7 @@ def canonical(url: str, mirror: Mirror | None = None) -> str:
 
 def as_named(channel: str, mirror: Mirror | None) -> str:
     """The name of the channel that an address of this mirror stands for; any other as it is."""
-    return name_of(_behind(_CREDENTIALS.sub("", channel), mirror)) or channel
+    return name_of(_behind(public(channel), mirror)) or channel
 
 
 def _behind(bare: str, mirror: Mirror | None) -> str:
@@ -126,7 +126,7 @@ def _listed(mirror: Mirror | None) -> Iterator[tuple[str, str]]:
     channels = mirror.channels if mirror else ()
     for key, addresses in sorted(channels, key=lambda each: each[0] == "*"):
         for each in addresses:
-            yield key, _CREDENTIALS.sub("", each).rstrip("/")
+            yield key, public(each).rstrip("/")
 
 
 def _pattern(address: str) -> re.Pattern[str]:

@@ -10,12 +10,11 @@ from typing import Any
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.lock import LockedPackage
-from gpuws.plan.mirrors import canonical
+from gpuws.plan.mirrors import canonical, home
 from gpuws.plan.model import Mirror, Pairs
 from gpuws.plan.naming import public
 
-_ALIAS = "https://conda.anaconda.org"
-_DEFAULTS = tuple(f"https://repo.anaconda.com/pkgs/{each}" for each in ("main", "r"))
+_DEFAULTS = ("pkgs/main", "pkgs/r")
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,12 @@ def channel_urls(channels: Sequence[str]) -> tuple[str, ...]:
     named = [each for each in channels if each != "nodefaults"] or ["conda-forge"]
     urls: list[str] = []
     for each in named:
-        urls += _DEFAULTS if each == "defaults" else [_url(each)]
+        urls += map(_url, _DEFAULTS if each == "defaults" else (each,))
     return tuple(dict.fromkeys(urls))
 
 
 def _url(channel: str) -> str:
-    if "://" in channel:
-        return channel.rstrip("/")
-    return Path(channel).as_uri() if channel.startswith("/") else f"{_ALIAS}/{channel}"
+    return Path(channel).as_uri() if channel.startswith("/") else home(channel)
 
 
 def _sources(urls: tuple[str, ...], specs: Sequence[str]) -> list[str]:

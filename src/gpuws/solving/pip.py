@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from gpuws.config.toml import toml_loads
 from gpuws.errors import GpuwsError
+from gpuws.plan.declared import as_text
 from gpuws.plan.lock import LockedPackage
 from gpuws.plan.mirrors import canonical
 from gpuws.plan.model import Pairs
@@ -57,7 +58,7 @@ def solve(question: Question) -> Solved:
     excluded: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="gpuws-lock-") as folder:
         place = Path(folder)
-        for name, text in (("requirements.in", _lines(question.lines)), *question.files):
+        for name, text in (("requirements.in", as_text(question.lines)), *question.files):
             (place / name).write_text(text, encoding="utf-8")
         for _ in range(_ROUNDS):
             said = _compiled(place, question, provided, excluded)
@@ -75,10 +76,6 @@ def _of_python(package: LockedPackage) -> bool:
     return any(name in ("python", "python_abi") for name, _ in package.depends)
 
 
-def _lines(values: Sequence[str]) -> str:
-    return "".join(value + "\n" for value in values)
-
-
 def _compiled(place: Path, question: Question, provided: dict[str, str], excluded: set[str]) -> str:
     """What uv says against it; "" where its answer is in the folder."""
     pins = [
@@ -86,11 +83,11 @@ def _compiled(place: Path, question: Question, provided: dict[str, str], exclude
         for name, version in provided.items()
         if name not in excluded and _is_version(version)
     ]
-    (place / "constraints.txt").write_text(_lines(pins), encoding="utf-8")
-    (place / "excludes.txt").write_text(_lines(sorted(excluded)), encoding="utf-8")
+    (place / "constraints.txt").write_text(as_text(pins), encoding="utf-8")
+    (place / "excludes.txt").write_text(as_text(sorted(excluded)), encoding="utf-8")
     if question.keep:
         kept = [f"{each.name}=={each.version}" for each in question.keep if each.sha256]
-        (place / _KEPT).write_text(_lines(kept), encoding="utf-8")
+        (place / _KEPT).write_text(as_text(kept), encoding="utf-8")
         said = _uv(place, question, _KEPT)  # versions of an output file that is there are kept
         if said:
             return said
