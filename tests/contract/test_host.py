@@ -23,6 +23,7 @@ from gpuws.host.profile import resolve
 from gpuws.host.sanitise import one_line, sanitise
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host, Script
+from tests.support.connected import connected
 from tests.support.people import Nobody
 from tests.support.person import Ear
 from tests.support.small_disk import small_disk
@@ -44,15 +45,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield running
 
 
-@contextlib.contextmanager
-def connected(server: Sshd) -> Iterator[Host]:
-    host = connect(resolve(server.alias, ssh_config=server.config), Nobody(), Ear())
-    try:
-        yield host
-    finally:
-        host.close()
-
-
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Sshd]:
     """For tests that end its connections."""
@@ -62,7 +54,7 @@ def own_server(tmp_path: Path) -> Iterator[Sshd]:
 
 @pytest.fixture(scope="module")
 def host(server: Sshd) -> Iterator[Host]:
-    with connected(server) as connection:
+    with connected(server.config) as connection:
         yield connection
 
 
@@ -98,7 +90,10 @@ def test_every_login_shell_gives_the_same(shell: str, tmp_path: Path) -> None:
         pytest.skip(f"needs {shell}")
     home = tmp_path / "home with spaces"
     home.mkdir()
-    with running_sshd(tmp_path / "s", home=home, shell=path) as server, connected(server) as host:
+    with (
+        running_sshd(tmp_path / "s", home=home, shell=path) as server,
+        connected(server.config) as host,
+    ):
         reply = host.run(main('printf "%s|" "$HOME" "$SHELL" "$@"; return 4'), "it's", "a!b")
         assert reply.out == f"{home}|{path}|it's|a!b|"
         assert reply.status == 4
@@ -136,7 +131,7 @@ def test_noisy_start_up_files_change_nothing(shell: str, tmp_path: Path) -> None
     (tmp_path / name).write_text(text + "\n")
     with (
         running_sshd(tmp_path / "s", home=tmp_path, shell=path) as server,
-        connected(server) as host,
+        connected(server.config) as host,
     ):
         reply = host.run(main("echo out; rm -f nothing"))
         assert (reply.out, reply.status) == ("out\n", 0)
@@ -162,7 +157,7 @@ def test_a_start_up_file_that_ends_the_shell_is_never_an_empty_success(
     (tmp_path / ".bashrc").write_text(rc + "\n")
     with (
         running_sshd(tmp_path / "s", home=tmp_path, shell="/bin/bash") as server,
-        connected(server) as host,
+        connected(server.config) as host,
     ):
         with pytest.raises(GpuwsError) as refused:
             host.run(main("echo out"))
@@ -180,7 +175,7 @@ def test_a_start_up_file_that_ends_the_shell_is_never_an_empty_success(
 )
 def test_a_server_that_runs_its_own_command_is_recognised(command: str, tmp_path: Path) -> None:
     with running_sshd(tmp_path / "s", [f"ForceCommand {command}"]) as server:
-        with connected(server) as host, pytest.raises(GpuwsError) as refused:
+        with connected(server.config) as host, pytest.raises(GpuwsError) as refused:
             host.run(main("echo out"), timeout=5)
         assert refused.value.code == "remote-shell"
         if "git" in command:
@@ -241,7 +236,7 @@ def test_scripts_run_side_by_side(host: Host) -> None:
 def test_a_server_that_allows_one_session_is_enough(tmp_path: Path) -> None:
     with (
         running_sshd(tmp_path / "s", ["MaxSessions 1"], home=tmp_path) as server,
-        connected(server) as host,
+        connected(server.config) as host,
         listening() as port,
     ):
         for number in range(5):
@@ -254,7 +249,7 @@ def test_a_server_that_allows_one_session_is_enough(tmp_path: Path) -> None:
 
 def test_each_use_is_counted_as_a_call(server: Sshd) -> None:
     before = server.accepted()
-    with connected(server) as host:
+    with connected(server.config) as host:
         assert host.calls == 0
         host.run(main("echo"))
         host.run(main("echo"))
@@ -315,7 +310,7 @@ def test_an_upload_cut_short_leaves_no_part_behind(own_server: Sshd, tmp_path: P
             time.sleep(0.01)
         own_server.end_sessions()
 
-    with connected(own_server) as host:
+    with connected(own_server.config) as host:
         cut = threading.Thread(target=cut_once_some_arrived, daemon=True)
         cut.start()
         with pytest.raises(GpuwsError) as refused:
@@ -398,7 +393,7 @@ def test_a_stream_where_nothing_listens_says_so(host: Host, short_tmp: Path) -> 
 def test_a_server_that_forbids_forwarding_says_so(tmp_path: Path) -> None:
     with (
         running_sshd(tmp_path / "s", ["DisableForwarding yes"]) as server,
-        connected(server) as host,
+        connected(server.config) as host,
         pytest.raises(GpuwsError) as refused,
     ):
         host.open_stream(Target(port=server.port))
@@ -451,7 +446,7 @@ def test_a_terminal_has_its_size_changes_it_and_echoes_only_what_is_typed(host: 
 
 
 def test_a_process_of_a_lost_connection_says_so(own_server: Sshd) -> None:
-    with connected(own_server) as host:
+    with connected(own_server.config) as host:
         process = host.open_process(Script("t", "echo ready; sleep 20"))
         threading.Timer(0.3, own_server.end_sessions).start()
         with pytest.raises(GpuwsError) as refused:
@@ -463,7 +458,7 @@ def test_a_process_of_a_lost_connection_says_so(own_server: Sshd) -> None:
 
 
 def test_a_lost_connection_is_an_error_not_an_empty_answer(own_server: Sshd) -> None:
-    with connected(own_server) as host:
+    with connected(own_server.config) as host:
         threading.Timer(0.3, own_server.end_sessions).start()
         with pytest.raises(GpuwsError) as refused:
             host.run(main("sleep 20"))
@@ -478,7 +473,7 @@ def test_a_connection_that_ends_in_any_moment_of_a_call_is_lost(
     own_server: Sshd, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """What paramiko raises there has no words: a fault of gpuws would be all that is told."""
-    with connected(own_server) as host:
+    with connected(own_server.config) as host:
         assert isinstance(host, ParamikoHost)
         link = host._transport
 
@@ -524,7 +519,7 @@ def test_a_host_that_stops_answering_is_found_dead(own_server: Sshd) -> None:
 def test_closing_twice_is_harmless_and_leaves_no_thread(server: Sshd) -> None:
     before = threading.active_count()
     for _ in range(3):
-        with connected(server) as host:
+        with connected(server.config) as host:
             host.run(main("echo"))
             host.close()
     deadline = time.monotonic() + 3

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gpuws.host.connect import connect
 from gpuws.host.demo_server import demo_server
 from gpuws.host.probing import probe_script
-from gpuws.host.profile import resolve
 from gpuws.host.script import fields
 from gpuws.plan.ports import Host, Script
-from tests.support.people import Nobody
-from tests.support.person import Ear
+from tests.support.connected import connected
 from tests.support.sshd import running_sshd
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
@@ -28,15 +23,6 @@ ODD = (
     *("*", "~", "{a,b}", "#", ";&|<>()", "ü", "日本語", "🚀", "\u00a0", "^a^b", "\\'", "'\\''"),
 )
 """What some shell changes inside some kind of quotes."""
-
-
-@contextlib.contextmanager
-def connected(config: Path, alias: str = "gpubox") -> Iterator[Host]:
-    host = connect(resolve(alias, ssh_config=config), Nobody(), Ear())
-    try:
-        yield host
-    finally:
-        host.close()
 
 
 class Listed:

@@ -21,9 +21,8 @@ from gpuws.environments.archives import Archive
 from gpuws.environments.pushing import push
 from gpuws.errors import GpuwsError
 from gpuws.host import sessions
-from gpuws.host.connect import connect
-from gpuws.host.profile import resolve
 from gpuws.plan.ports import Host, Script
+from tests.support.connected import connected
 from tests.support.fault_proxy import FaultProxy
 from tests.support.local_host import LocalHost
 from tests.support.people import Nobody
@@ -42,18 +41,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield running
 
 
-@contextlib.contextmanager
-def connected(server: Sshd) -> Iterator[Host]:
-    host = connect(resolve(server.alias, ssh_config=server.config), Nobody(), Ear())
-    try:
-        yield host
-    finally:
-        host.close()
-
-
 @pytest.fixture
 def host(server: Sshd) -> Iterator[Host]:
-    with connected(server) as connection:
+    with connected(server.config) as connection:
         yield connection
 
 
@@ -123,7 +113,7 @@ def test_a_push_that_is_cut_goes_on_at_that_byte(
         assert (lost.value.code, lost.value.retryable) == ("connection-lost", True)
     part = place_of(root, wanted[0])
     wait_for(part.with_name(part.name + ".part"))
-    with connected(server) as host:
+    with connected(server.config) as host:
         assert push(host, str(root), wanted, Nobody()).sent == SIZE - arrived
     assert wrong_on(root, wanted) == []
 
@@ -139,7 +129,7 @@ def test_what_arrived_before_a_cut_is_kept_although_nobody_heard_of_it(
     ):
         push(Between(host, until(SIZE + 2, proxy.reset)), str(root), wanted, Nobody())
     wait_for(place_of(root, wanted[0]))
-    with connected(server) as host:
+    with connected(server.config) as host:
         assert push(host, str(root), wanted, Nobody()).sent == 0
     assert wrong_on(root, wanted) == []
 
@@ -158,7 +148,7 @@ def test_a_receiver_that_hears_of_no_end_does_not_hold_its_part_back(
         )
         first.start()
         wait_for_size(root, 131_072)
-        with connected(server) as host:
+        with connected(server.config) as host:
             assert push(host, str(root), wanted, Nobody()).sent == SIZE - 131_072
         assert wrong_on(root, wanted) == []
         proxy.reset()
@@ -177,7 +167,7 @@ def quietly(host: Host, root: str, wanted: list[Archive]) -> None:
 def through(server: Sshd, proxy: FaultProxy) -> Iterator[Host]:
     server.put_behind(proxy.port)
     try:
-        with connected(server) as host:
+        with connected(server.config) as host:
             yield host
     finally:
         server.put_behind(0)
@@ -375,7 +365,10 @@ def test_a_host_with_few_tools_takes_them_and_says_what_it_cannot_check(
     cut_part(root, wanted[1], wanted[1].path.read_bytes()[:66_000], ".77")
     ear = Ear()
     path = tools(tmp_path / "bin", *FEW, *hashing)
-    with running_sshd(tmp_path / "s", home=tmp_path, env=path) as server, connected(server) as host:
+    with (
+        running_sshd(tmp_path / "s", home=tmp_path, env=path) as server,
+        connected(server.config) as host,
+    ):
         done = push(host, str(root), wanted, ear)
     assert done.sent == SIZE + 4001 + 1
     assert wrong_on(root, wanted) == []
@@ -400,7 +393,10 @@ def test_a_dd_that_takes_what_there_is_gets_every_byte(root: Path, tmp_path: Pat
                 yield block[at : at + 30_011]
                 time.sleep(0.001)
 
-    with running_sshd(tmp_path / "s", home=tmp_path, env=path) as server, connected(server) as host:
+    with (
+        running_sshd(tmp_path / "s", home=tmp_path, env=path) as server,
+        connected(server.config) as host,
+    ):
         push(Between(host, in_drops), str(root), wanted, Nobody())
     assert wrong_on(root, wanted) == []
 
@@ -452,7 +448,7 @@ def test_two_pushes_at_once_do_each_other_no_harm(server: Sshd, root: Path, tmp_
 
     def one() -> None:
         try:
-            with connected(server) as host:
+            with connected(server.config) as host:
                 push(host, str(root), wanted, Nobody())
         except BaseException as error:
             failures.append(error)
@@ -525,7 +521,7 @@ def test_a_server_that_allows_no_session_at_all_any_more_is_told(
     wanted = archives(tmp_path / "laptop", 10, 10)
     with (
         running_sshd(tmp_path / "s", ["MaxSessions 1"], home=tmp_path) as server,
-        connected(server) as host,
+        connected(server.config) as host,
     ):
         parcels, _ = pushing.missing(host, str(root), wanted)
         assert [each.left for each in parcels] == [10, 10]

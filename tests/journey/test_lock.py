@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ensurepip
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,19 +12,18 @@ import pytest
 import yaml
 from uv import find_uv_bin
 
+from tests.journey.test_conda import VERSION, calls
+from tests.journey.test_conda import conda_lab as lab
 from tests.support import micromamba
 from tests.support.conda_channel import Channel, Served, serve
 from tests.support.conda_fixtures import conda_cache, conda_channel, conda_jupyter_channel
-from tests.support.lab import Lab, prefer_own_port, running_lab
+from tests.support.lab import Lab, prefer_own_port
 from tests.support.local_projects import project
 from tests.support.package_index import publish, wheel
 
-__all__ = ["conda_cache", "conda_channel", "conda_jupyter_channel"]
+__all__ = ["calls", "conda_cache", "conda_channel", "conda_jupyter_channel", "lab"]
 
 pytestmark = pytest.mark.timeout(300)
-
-VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
-SYSTEM = "/usr/local/bin:/usr/bin:/bin"
 
 
 NO = ("--no-jupyter",)
@@ -42,20 +39,6 @@ def packages(file: str) -> list[dict[str, Any]]:
     """What the lock names, as any YAML reader sees it."""
     found: list[dict[str, Any]] = yaml.safe_load(Path(file).read_text())["package"]
     return found
-
-
-@pytest.fixture
-def calls(short_tmp: Path) -> Path:
-    return short_tmp / "calls"
-
-
-@pytest.fixture
-def lab(short_tmp: Path, calls: Path) -> Iterator[Lab]:
-    """A host with micromamba on its PATH."""
-    tool = micromamba.install(short_tmp / "bin")
-    env = {"PATH": f"{tool.parent}{os.pathsep}{SYSTEM}", micromamba.CALLS: str(calls)}
-    with running_lab(short_tmp, env=env) as lab:
-        yield lab
 
 
 @pytest.fixture

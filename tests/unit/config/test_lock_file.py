@@ -27,7 +27,7 @@ RICH = LockedPackage(
     "pip",
     "rich",
     "15.0.0",
-    "https://files.pythonhosted.org/packages/rich-15.0.0-py3-none-any.whl",
+    "https://files.example.org/packages/rich-15.0.0-py3-none-any.whl",
     SHA,
 )
 FROM_GIT = LockedPackage("pip", "mine", "1", "git+https://h/mine@0123abcd", direct=True)

@@ -9,7 +9,7 @@ SHA, MD5 = "a" * 64, "b" * 32
 FORGE = "https://conda.anaconda.org/conda-forge"
 NUMPY = LockedPackage("conda", "numpy", "2.1", f"{FORGE}/linux-64/numpy-2.1-py_0.conda", SHA, MD5)
 OWN = LockedPackage("conda", "own", "1", "https://c.example/x/noarch/own-1-0.tar.bz2", SHA, MD5)
-TINY = LockedPackage("pip", "tiny", "1.0", "https://files.pythonhosted.org/t/tiny-1.0.whl", SHA)
+TINY = LockedPackage("pip", "tiny", "1.0", "https://files.example.org/t/tiny-1.0.whl", SHA)
 WHEEL = LockedPackage("pip", "direct", "1", "https://h.example/direct-1.whl", SHA, direct=True)
 FROM_GIT = LockedPackage("pip", "mine", "0", "git+https://h.example/mine@abc", direct=True)
 LOCK = Lock("conda-lock.yml", "linux-64", (NUMPY, OWN, TINY, WHEEL, FROM_GIT))
