@@ -7,19 +7,13 @@ from dataclasses import dataclass
 from importlib import resources
 
 from gpuws.host.script import fields, script
+from gpuws.plan.checks import MODULES
 from gpuws.plan.model import EnvironmentSpec, Gpu
 from gpuws.plan.naming import package_name
 from gpuws.plan.ports import Host
 
 _PACKAGE = "gpuws.environments"
-_NAMES = {
-    "torch": "torch",
-    "pytorch": "torch",
-    "pytorch-gpu": "torch",
-    "tensorflow": "tensorflow",
-    "tensorflow-gpu": "tensorflow",
-    "jax": "jax",
-}
+_ASKED = frozenset({"torch", "tensorflow", "jax"})
 _WORD = re.compile(r"[0-9A-Za-z.+_-]{0,40}")
 
 
@@ -36,7 +30,8 @@ class Framework:
 def declared(spec: EnvironmentSpec) -> tuple[str, ...]:
     """Import names of the frameworks that the file asks for."""
     names = map(package_name, (*spec.conda, *spec.pip))
-    return tuple(dict.fromkeys(_NAMES[name] for name in names if name in _NAMES))
+    modules = (MODULES.get(name, "") for name in names)
+    return tuple(dict.fromkeys(each for each in modules if each in _ASKED))
 
 
 def ask(host: Host, prefix: str, names: tuple[str, ...]) -> tuple[Framework, ...]:

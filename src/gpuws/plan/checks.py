@@ -8,7 +8,7 @@ from gpuws.plan.naming import package_name
 NOTHING = "none"
 """What `check:` says where nothing is to be imported."""
 
-_MODULES = {
+MODULES = {
     "jax": "jax",
     "matplotlib": "matplotlib",
     "matplotlib-base": "matplotlib",
@@ -34,5 +34,5 @@ def modules(spec: EnvironmentSpec, declared: tuple[str, ...]) -> tuple[str, ...]
     if declared == (NOTHING,):
         return ()
     asked = (*spec.conda, *(line for line in spec.pip if ";" not in line))
-    found = (_MODULES.get(package_name(each), "") for each in asked)
+    found = (MODULES.get(package_name(each), "") for each in asked)
     return tuple(dict.fromkeys((*declared, *filter(None, found))))
