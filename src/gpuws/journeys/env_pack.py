@@ -12,6 +12,7 @@ from gpuws.journeys.delivering import deliver
 from gpuws.journeys.way import find
 from gpuws.journeys.world import World
 from gpuws.plan.drift import drift
+from gpuws.plan.inventory import hash_of
 from gpuws.plan.model import Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import PackRequest
@@ -42,8 +43,7 @@ def run(request: PackRequest, world: World) -> EnvironmentPacked | EnvironmentUn
 
 def _digest(workspace: Workspace, root: str, host: str) -> str:
     prefix = workspace.get("prefix")
-    digest = prefix.removeprefix(f"{root}/envs/")
-    if digest != prefix and "/" not in digest:
+    if digest := hash_of(prefix, root):
         return digest
     raise GpuwsError(
         "environment-not-found",
