@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from gpuws import places
+from gpuws.config.writing import replace_file
 
 _SCHEMA = 1
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
@@ -106,11 +107,8 @@ class Records:
         places.private(self._path.parent)
         known = {"workspaces": [asdict(r) for r in records], "ports": ports}
         text = json.dumps({"schema": _SCHEMA, **known}, indent=1)
-        temporary = self._path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
         with contextlib.suppress(OSError):
-            temporary.write_text(text, encoding="utf-8")
-            temporary.chmod(0o600)
-            temporary.replace(self._path)
+            replace_file(self._path, text.encode(), private=True)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gpuws import places
+from gpuws.config.writing import replace_file
 from gpuws.errors import GpuwsError
 
 _SCHEMA = 1
@@ -60,11 +60,8 @@ class Trusted:
         text = json.dumps(
             {"schema": _SCHEMA, "trusted": [asdict(each) for each in every]}, indent=1
         )
-        temporary = self._path.with_suffix(f".{os.getpid()}")
         try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.chmod(0o600)
-            temporary.replace(self._path)
+            replace_file(self._path, text.encode(), private=True)
         except OSError as error:
             raise GpuwsError(
                 "usage",
