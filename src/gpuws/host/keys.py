@@ -54,6 +54,11 @@ class Signer:
     def kind(self) -> str:
         return kind_of(self.blob)
 
+    @property
+    def hardware(self) -> bool:
+        """A FIDO key, which signs when it is touched."""
+        return self.kind.startswith("sk-")
+
 
 @dataclass(frozen=True)
 class KeyFile:
