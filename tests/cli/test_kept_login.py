@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 import stat
 import subprocess
 import sys
@@ -20,6 +17,7 @@ from tests.support.lab import Lab, running_lab, short_folder
 from tests.support.pam import LINES, Pam, pam
 
 CODES = tuple(f"{code}" for code in range(100_000, 100_020))
+NOBODY = 65534
 METHODS = "AuthenticationMethods publickey,keyboard-interactive"
 
 
@@ -75,3 +73,75 @@ def test_a_code_is_asked_once_and_every_other_verb_uses_that_login(box: Lab) -> 
     assert 8 * 3600 - 60 < host["kept_until"] - time.time() <= 8 * 3600
     assert "`gpuws hosts logout gpubox` ends it" in box.laptop.ok("status", "gpubox").out
     assert box.server.accepted() == before + 1
+
+
+def test_logout_ends_it_and_nobody_is_asked_behind_a_terminals_back(box: Lab) -> None:
+    with_a_code(box, "env", "list", "gpubox")
+    done = box.laptop.ok("--json", "hosts", "logout", "gpubox")
+    assert done.data() == {"hosts": ["gpubox"], "closed": []}
+    assert box.laptop.keepers() == [] and box.server.sessions() == []
+    error = failure(box.laptop.run("--json", "env", "list", "gpubox"), 4)
+    assert error["code"] == "authentication-failed"
+    assert "nobody can type it here" in str(error["message"])
+    assert box.laptop.keepers() == []
+    assert box.laptop.ok("hosts", "logout", "gpubox").out == "no login to gpubox is open\n"
+
+
+def test_a_connection_that_is_lost_is_not_made_again_before_somebody_asks(box: Lab) -> None:
+    with_a_code(box, "env", "list", "gpubox")
+    knocks = box.server.log().count("Connection from")
+    box.server.end_sessions()
+    deadline = time.monotonic() + 10
+    while box.laptop.keepers() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert box.laptop.keepers() == []
+    assert box.server.log().count("Connection from") == knocks
+    code, said = with_a_code(box, "status", "gpubox")
+    assert code == 0 and "stays logged in until" in said
+
+
+def test_another_user_of_the_laptop_cannot_use_the_login(box: Lab) -> None:
+    with_a_code(box, "env", "list", "gpubox")
+    (path,) = (box.laptop.folder / "state" / "run").glob("*.sock")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    for folder in path.parents[1:4]:  # down to this test's own in /tmp
+        folder.chmod(0o755)
+    assert knocked(path, 0) == "in"
+    assert knocked(path, NOBODY) == "Permission denied"
+    path.parent.chmod(0o755)  # the socket itself is closed to others too
+    assert knocked(path, NOBODY) == "Permission denied"
+    path.parent.chmod(0o700)
+
+
+def knocked(path: Path, uid: int) -> str:
+    """What that user hears who tries to connect."""
+    knock = (
+        "import os, socket, sys\n"
+        "s = socket.socket(socket.AF_UNIX)\n"
+        "os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))\n"
+        "try: s.connect(sys.argv[1]); print('in')\n"
+        "except OSError as error: print(error.strerror)\n"
+    )
+    command = [sys.executable, "-I", "-c", knock, str(path), str(uid)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_it_ends_that_long_after_its_last_use(box: Lab) -> None:
+    box.laptop.hosts("hosts:\n  gpubox:\n    keep_login: 3s\n")
+    _, said = with_a_code(box, "env", "list", "gpubox")
+    assert "3 s after its last use" in said
+    time.sleep(1.5)
+    box.laptop.ok("env", "list", "gpubox")
+    time.sleep(1.7)
+    assert box.laptop.keepers()
+    time.sleep(2.5)
+    assert box.laptop.keepers() == [] and box.server.sessions() == []
+
+
+def test_a_login_that_is_not_to_be_kept_is_made_by_the_verb_itself(box: Lab) -> None:
+    box.laptop.hosts("hosts:\n  gpubox:\n    keep_login: no\n")
+    code, said = with_a_code(box, "env", "list", "gpubox")
+    assert code == 0 and "stays" not in said
+    assert box.laptop.keepers() == [] and box.server.sessions() == []
+    box.laptop.hosts("")

@@ -229,6 +229,8 @@ class _Login:
     def _failed(self) -> GpuwsError:
         offers = ", ".join(one_line(each, 40) for each in self._allowed) or "nothing"
         where = f"{self._profile.user}@{self._profile.hostname}"
+        if self._candidates.agent_is_empty:
+            self._notes.append("the ssh-agent shows no key (a locked one does not: ssh-add -X)")
         notes = "\n".join(self._notes)
         if self._nobody:
             return _error(

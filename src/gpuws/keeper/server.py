@@ -83,13 +83,16 @@ class Keeper:
         with self._lock:
             if self._logged_out:
                 return True
-            kept = self.line.kept()
             if self._talking or self.forwards.held:
-                if kept:
-                    kept.use()
+                self._use()
                 return False
             young = not self._met and time.monotonic() - self._begun < _FIRST_VIEW_WITHIN
-            return not kept and not young
+            return self.line.kept() is None and not young
+
+    def _use(self) -> None:
+        kept = self.line.kept()
+        if kept:
+            kept.use()
 
     def log_out(self, *, kept_only: bool) -> dict[str, Any]:
         """End the connection with all that uses it, or only one that is kept. What runs on the
@@ -118,6 +121,7 @@ class Keeper:
             if conversation not in self._talking:
                 return
             self._talking.discard(conversation)
+            self._use()
             name = conversation.name
             if conversation.leaving == "detach" and name:
                 self._detached.add(name)
