@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pytest
@@ -51,11 +52,15 @@ def typed(lab: Lab, *words: str) -> pexpect.spawn[str]:
     )
 
 
+def next_code(lab: Lab) -> str:
+    return (lab.home.parent / "pam" / "secrets").read_text().split()[0]
+
+
 def with_a_code(lab: Lab, *words: str) -> tuple[int | None, str]:
     """(exit code, what it said) of a command that asks for a code."""
     child = typed(lab, *words)
     child.expect("Password: ")
-    child.sendline((lab.home.parent / "pam" / "secrets").read_text().split()[0])
+    child.sendline(next_code(lab))
     child.expect(pexpect.EOF)
     child.close()
     return child.exitstatus, child.before or ""
@@ -141,7 +146,59 @@ def test_it_ends_that_long_after_its_last_use(box: Lab) -> None:
 
 def test_a_login_that_is_not_to_be_kept_is_made_by_the_verb_itself(box: Lab) -> None:
     box.laptop.hosts("hosts:\n  gpubox:\n    keep_login: no\n")
+    knocks = box.server.log().count("Connection from")
     code, said = with_a_code(box, "env", "list", "gpubox")
     assert code == 0 and "stays" not in said
+    assert box.server.log().count("Connection from") == knocks + 1
     assert box.laptop.keepers() == [] and box.server.sessions() == []
     box.laptop.hosts("")
+
+
+def test_a_whole_day_takes_one_code_for_each_connection(box: Lab, jupyter_env: Path) -> None:
+    """Row 23: up, exec, a connection that is lost, attach, logout, exec, down."""
+    before = box.server.accepted()
+    code, said = with_a_code(box, "up", "gpubox", "-d", "--no-browser", "--use-env", str(jupyter_env))
+    assert code == 0 and "stays logged in to gpubox until" in said, said
+    assert box.laptop.ok("exec", "gpubox", "--", "cat", stdin="typed").out == "typed"
+    assert box.server.accepted() == before + 1
+    knocks = box.server.log().count("Connection from")
+    box.server.end_sessions()
+    tunnel = paused(box)
+    assert "needs a person: `gpuws attach gpubox` logs in again" in tunnel["reason"]
+    time.sleep(2)
+    assert box.server.log().count("Connection from") == knocks
+    code, said = with_a_code(box, "attach", "gpubox", "-d", "--no-browser")
+    assert code == 0 and box.server.accepted() == before + 2
+    ended = box.laptop.ok("--json", "hosts", "logout", "gpubox").data()
+    assert ended == {"hosts": ["gpubox"], "closed": ["gpubox/project"]}
+    assert typed_behind_a_code(box, "exec", "gpubox", "--", "head", "-n", "1") == 0
+    assert box.server.accepted() == before + 3
+    down = box.laptop.ok("down", "gpubox", "--all", "-y", "--no-snapshot")
+    assert "note: stays logged in to gpubox until" in down.err
+    assert len(box.laptop.keepers()) == 1
+
+
+def typed_behind_a_code(lab: Lab, *words: str) -> int | None:
+    """The code is not the command's, and what comes behind it is."""
+    child = typed(lab, *words)
+    child.expect("Password: ")
+    child.sendline(next_code(lab))
+    child.expect("stays logged in")
+    time.sleep(0.5)
+    child.sendline("hello from the keyboard")
+    child.expect("hello from the keyboard\r\n.*hello from the keyboard")
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus
+
+
+def paused(box: Lab) -> dict[str, Any]:
+    """The tunnel of the only workspace, once it waits for somebody."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        (host,) = box.laptop.run("--json", "status", "gpubox").data()["hosts"]
+        tunnel: dict[str, Any] = host["workspaces"][0]["tunnel"]
+        if tunnel["state"] == "paused":
+            return tunnel
+        time.sleep(0.2)
+    raise AssertionError(tunnel)

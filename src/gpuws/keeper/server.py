@@ -66,10 +66,13 @@ class Keeper:
             except OSError:
                 return
             conversation = Conversation(self, wire)
-            with self._lock:
-                self._met = True
-                self._talking.add(conversation)
+            self.meet(conversation)
             threading.Thread(target=self._talk, args=(conversation,), daemon=True).start()
+
+    def meet(self, conversation: Conversation) -> None:
+        with self._lock:
+            self._met = True
+            self._talking.add(conversation)
 
     def _talk(self, conversation: Conversation) -> None:
         try:
