@@ -8,7 +8,7 @@ from gpuws import places
 
 
 def first_time(about: str) -> bool:
-    """Whether it is new; it is not, the next time. A laptop that cannot keep that tells it again."""
+    """Whether it is new; the next time it is not. What cannot be kept here is told again."""
     file = places.state() / "advised"
     known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     if about in known:

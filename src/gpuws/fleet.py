@@ -51,7 +51,7 @@ def _reaches(hosts: Sequence[str], options: Options, person: Person) -> list[Rea
 
 
 def _one(reach: Reach, options: Options, asks: bool) -> HostStatus:
-    """``asks``: a person may be asked for a code. Of several hosts at once nobody could say whose."""
+    """``asks``: a person may be asked for a code; of several hosts at once nobody knows whose."""
     from gpuws import view
     from gpuws.journeys.status import last_known
     from gpuws.report import Plain

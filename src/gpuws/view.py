@@ -271,9 +271,7 @@ def _there(verb: str, request: Request, person: Plain, wire: Wire) -> dict[str, 
     talk.send(verb, request)
     idle = person.look_for_the_reader if verb == "logs" else None
     with talk, ExitStack() as typing:
-        return talk.result(
-            idle, begun=lambda: typing.enter_context(_typing(verb, request, talk))
-        )
+        return talk.result(idle, begun=lambda: typing.enter_context(_typing(verb, request, talk)))
 
 
 def one_shot(verb: str, request: Request, person: Plain) -> dict[str, Any]:

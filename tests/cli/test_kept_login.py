@@ -157,7 +157,9 @@ def test_a_login_that_is_not_to_be_kept_is_made_by_the_verb_itself(box: Lab) -> 
 def test_a_whole_day_takes_one_code_for_each_connection(box: Lab, jupyter_env: Path) -> None:
     """Row 23: up, exec, a connection that is lost, attach, logout, exec, down."""
     before = box.server.accepted()
-    code, said = with_a_code(box, "up", "gpubox", "-d", "--no-browser", "--use-env", str(jupyter_env))
+    code, said = with_a_code(
+        box, "up", "gpubox", "-d", "--no-browser", "--use-env", str(jupyter_env)
+    )
     assert code == 0 and "stays logged in to gpubox until" in said, said
     assert box.laptop.ok("exec", "gpubox", "--", "cat", stdin="typed").out == "typed"
     assert box.server.accepted() == before + 1

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -161,9 +160,7 @@ def lock(agent: str, how: str) -> None:
     child.close()
 
 
-def test_a_locked_agent_is_suspected_where_there_is_no_key(
-    server: Sshd, agent: str
-) -> None:
+def test_a_locked_agent_is_suspected_where_there_is_no_key(server: Sshd, agent: str) -> None:
     """Row 24."""
     add(agent, server.user_key)
     lock(agent, "-x")
@@ -203,7 +200,8 @@ def test_an_agent_that_answers_byte_by_byte_is_left_after_the_same_time(
 
 
 @pytest.mark.parametrize(
-    "cipher", ["chacha20-poly1305@openssh.com", "aes128-ctr", "aes256-cbc", "aes256-gcm@openssh.com"]
+    "cipher",
+    ["chacha20-poly1305@openssh.com", "aes128-ctr", "aes256-cbc", "aes256-gcm@openssh.com"],
 )
 def test_the_cipher_of_a_key_file_opens_or_is_named_before_anybody_types(
     server: Sshd, tmp_path: Path, cipher: str

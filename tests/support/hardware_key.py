@@ -29,7 +29,9 @@ class HardwareAgent:
         self.touched = 0
         self._key = Ed25519PrivateKey.generate()
         self._blob = (
-            _string(_KIND) + _string(self._key.public_key().public_bytes_raw()) + _string(_APPLICATION)
+            _string(_KIND)
+            + _string(self._key.public_key().public_bytes_raw())
+            + _string(_APPLICATION)
         )
 
     def public_line(self) -> str:

@@ -137,9 +137,7 @@ class _Login:
         try:
             if method == "password":
                 return prompts.by_password(self._talk, self._profile, self._ask)
-            return prompts.by_questions(
-                self._talk, self._profile, self._ask, self._progress, asked
-            )
+            return prompts.by_questions(self._talk, self._profile, self._ask, self._progress, asked)
         except GpuwsError as error:
             if error.code != "prompt-needed":
                 raise

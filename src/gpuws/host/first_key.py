@@ -18,7 +18,7 @@ _APPEND = "umask 077; mkdir -p .ssh; cat >> .ssh/authorized_keys"
 
 @dataclass(frozen=True)
 class Key:
-    """The key to set up: its private file, whether ssh finds that by itself, whether it is there."""
+    """The key to set up: its private file, whether ssh looks there by itself, whether it exists."""
 
     file: PurePath
     usual: bool
@@ -31,7 +31,10 @@ def advice(profile: Profile, *, windows: bool) -> tuple[str, ...]:
     aliases = known_aliases(Path(profile.ssh_config) if profile.ssh_config else None)
     return (
         "a key spares you the password; on this machine, once:",
-        *(f"  {line}" for line in lines(profile, key, parse(profile.alias).host in aliases, windows)),
+        *(
+            f"  {line}"
+            for line in lines(profile, key, parse(profile.alias).host in aliases, windows)
+        ),
     )
 
 

@@ -102,8 +102,8 @@ def _unreadable(path: Path, cipher: str) -> str:
     if cipher in ("", "none") or cipher in _CIPHERS:
         return ""
     return (
-        f"{path} is encrypted with {one_line(cipher, 60)}, which gpuws cannot read: ssh-add {path}, "
-        f"or ssh-keygen -p -Z aes256-ctr -f {path}"
+        f"{path} is encrypted with {one_line(cipher, 60)}, which gpuws cannot read: "
+        f"ssh-add {path}, or ssh-keygen -p -Z aes256-ctr -f {path}"
     )
 
 

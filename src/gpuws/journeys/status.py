@@ -43,9 +43,7 @@ def _asked(reach: Reach, world: World) -> HostStatus:
     gpus = tuple(asdict(gpu) for gpu in facts.gpus)
     back = tuple(world.forwards.led_back())
     until = world.kept_until()
-    return HostStatus(
-        reach.host, True, gpus=gpus, workspaces=shown, reverse=back, kept_until=until
-    )
+    return HostStatus(reach.host, True, gpus=gpus, workspaces=shown, reverse=back, kept_until=until)
 
 
 def last_known(

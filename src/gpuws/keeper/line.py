@@ -144,7 +144,9 @@ class Line:
         if before is not None:
             before.close()
         self._attended = attended.needed
-        self._kept = Kept(reach.host, seconds) if self._keeps and seconds and attended.needed else None
+        self._kept = (
+            Kept(reach.host, seconds) if self._keeps and seconds and attended.needed else None
+        )
         if self._kept:
             self._kept.use()
             progress.note(self._kept.words())

@@ -24,7 +24,7 @@ def log_out(key: str) -> LoggedOut | None:
 
 def log_out_everywhere() -> list[LoggedOut]:
     """Every login that is kept. A tunnel that needs nobody to be made again stays."""
-    return [done for key in wires.keys() if (done := _end(key, "kept"))]
+    return [done for key in wires.known() if (done := _end(key, "kept"))]
 
 
 def _end(key: str, which: str) -> LoggedOut | None:

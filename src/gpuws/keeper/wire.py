@@ -35,10 +35,10 @@ def address(key: str) -> str:
     return str(run_folder() / f"{key}.sock")
 
 
-def keys() -> list[str]:
-    """Of every keeper that is or was there."""
-    if _WINDOWS:
-        named = (name for name in os.listdir(r"\\.\pipe") if name.startswith("gpuws-"))
+def known() -> list[str]:
+    """The keys of all keepers that are or were there."""
+    if _WINDOWS:  # pathlib does not list pipes
+        named = (name for name in os.listdir(r"\\.\pipe") if name.startswith("gpuws-"))  # noqa: PTH208
         return [name.removeprefix("gpuws-") for name in named]
     return [file.stem for file in run_folder().glob("*.sock")]
 

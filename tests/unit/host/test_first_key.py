@@ -61,7 +61,9 @@ def test_on_windows_powershell_appends_it() -> None:
     profile = at("ada@10.0.0.5:2222")
     assert lines(profile, MISSING, False, windows=True) == ("ssh-keygen -t ed25519", usual)
     own = Key(PureWindowsPath(r"C:\keys\box"), usual=False, there=True)
-    assert lines(at("box"), own, True, windows=True) == (rf"type C:\keys\box.pub | ssh box {append}",)
+    assert lines(at("box"), own, True, windows=True) == (
+        rf"type C:\keys\box.pub | ssh box {append}",
+    )
 
 
 def test_a_key_that_is_there_needs_no_ssh_keygen(
