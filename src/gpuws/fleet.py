@@ -10,6 +10,7 @@ from typing import Any
 
 from gpuws import asking
 from gpuws.errors import GpuwsError
+from gpuws.keeper.kept import clock
 from gpuws.options import Options
 from gpuws.plan.codec import decode
 from gpuws.plan.forwards import words as forward_words
@@ -30,7 +31,8 @@ def status(hosts: Sequence[str], options: Options, person: Person) -> tuple[Host
     if not reaches:
         return ()
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return tuple(pool.map(lambda reach: _one(reach, options), reaches))
+        asks = len(reaches) == 1 and not options.no_input
+        return tuple(pool.map(lambda reach: _one(reach, options, asks), reaches))
 
 
 def _reaches(hosts: Sequence[str], options: Options, person: Person) -> list[Reach]:
@@ -48,13 +50,14 @@ def _reaches(hosts: Sequence[str], options: Options, person: Person) -> list[Rea
     return list(seen.values())
 
 
-def _one(reach: Reach, options: Options) -> HostStatus:
+def _one(reach: Reach, options: Options, asks: bool) -> HostStatus:
+    """``asks``: a person may be asked for a code; of several hosts at once nobody knows whose."""
     from gpuws import view
     from gpuws.journeys.status import last_known
     from gpuws.report import Plain
 
     patient = replace(reach, timeout=options.timeout or _PATIENCE)
-    person = Plain(quiet=True, no_input=True)
+    person = Plain(quiet=True, no_input=not asks)
     try:
         return decode(HostStatus, view.ask("status", StatusRequest(patient), person))
     except GpuwsError as error:
@@ -88,6 +91,9 @@ def lines(found: Sequence[HostStatus]) -> list[str]:
         if host.reachable and not host.workspaces:
             told.append("  no workspace")
         told += [f"  {_led_back(each)}" for each in host.reverse]
+        if host.kept_until is not None:
+            until, end = clock(host.kept_until), f"`gpuws hosts logout {host.host}` ends it"
+            told.append(f"  stays logged in until {until}; {end}")
     return told
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
+from gpuws import advised
 from gpuws.errors import prompt_needed
 from gpuws.host.sanitise import sanitise
 from gpuws.keeper import wire as wires
@@ -51,8 +52,17 @@ def encodable(text: str, stream: TextIO) -> str:
 class Plain:
     """Lines on stderr: off a terminal, in scripts, with --json."""
 
-    def __init__(self, *, quiet: bool = False, no_input: bool = False, verbose: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        no_input: bool = False,
+        verbose: int = 0,
+        scripted: bool = False,
+    ) -> None:
+        """``scripted``: a program reads the answer."""
         self._quiet = quiet
+        self._advises = not (quiet or scripted)
         self._patience = 0.0 if verbose else _QUIET_FOR
         self._no_input = no_input or not sys.stdin.isatty()
         self._begun = time.monotonic()
@@ -86,6 +96,11 @@ class Plain:
     def warn(self, text: str) -> None:
         self.talk(f"warning: {sanitise(text)}")
 
+    def advise(self, about: str, *lines: str) -> None:
+        if self._advises and advised.first_time(about):
+            for line in lines:
+                self.talk(sanitise(line))
+
     def _begin_stage(self, name: str, detail: str) -> None:
         self.talk(f"{self._elapsed()}  {STAGES.get(name, name)}  {sanitise(detail)}".rstrip())
 
@@ -116,6 +131,14 @@ class Plain:
     def confirm(self, question: str, *, flag: str) -> bool:
         self._refuse(question, flag)
         return self.text(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    def touch(self, what: str) -> None:
+        self.note(what)
+
+    @property
+    def answers(self) -> bool:
+        """Whether a person is there to be asked."""
+        return not self._no_input
 
     def _refuse(self, prompt: str, flag: str = "") -> None:
         if self._no_input:

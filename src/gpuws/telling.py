@@ -31,14 +31,25 @@ class Telling:
         on_terminal = sys.stderr.isatty() and sys.stdout.isatty() and not chosen.json
         if live and on_terminal and not chosen.quiet and chosen.verbose == 0:
             return report.live(no_input=chosen.no_input)
-        return report.Plain(quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
+        return report.Plain(
+            quiet=chosen.quiet,
+            no_input=chosen.no_input,
+            verbose=chosen.verbose,
+            scripted=chosen.json,
+        )
 
     def listener(self, hear: Callable[[bytes], None]) -> Plain:
         """The same person, for --json: what the verb prints goes to ``hear``."""
         from gpuws.listening import Listening
 
         chosen = self.options
-        return Listening(hear, quiet=chosen.quiet, no_input=chosen.no_input, verbose=chosen.verbose)
+        return Listening(
+            hear,
+            quiet=chosen.quiet,
+            no_input=chosen.no_input,
+            verbose=chosen.verbose,
+            scripted=True,
+        )
 
     def answer(self, data: dict[str, Any], *lines: str) -> None:
         """Data on stdout: one JSON document, or lines for a person."""

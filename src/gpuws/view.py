@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from gpuws.errors import GpuwsError
 from gpuws.keeper import client
 from gpuws.keeper import wire as wires
 from gpuws.keeper.client import Starting, Talk
+from gpuws.keeper.kept import PersonWanted
+from gpuws.keeper.wire import Wire
 from gpuws.options import Options
 from gpuws.plan.healing import words
 from gpuws.plan.model import Secret
@@ -253,14 +255,23 @@ class _Keys:
 
 def ask(verb: str, request: Request, person: Plain) -> dict[str, Any]:
     """Through the host's keeper when one lives (no second login), else in this process."""
-    wire = wires.dial(client.keeper_key(request.reach))
-    if wire is None:
+    key = client.keeper_key(request.reach)
+    wire = wires.dial(key)
+    if wire is not None:
+        return _there(verb, request, person, wire)
+    try:
         return _here(verb, request, person)
+    except PersonWanted:  # a login cannot be handed on, so it is made where it can stay
+        return _there(verb, request, person, Starting(key).wire())
+
+
+def _there(verb: str, request: Request, person: Plain, wire: Wire) -> dict[str, Any]:
+    """In the keeper. Nothing is typed into a command before it runs: there may be a question."""
     talk = Talk(wire, person)
     talk.send(verb, request)
     idle = person.look_for_the_reader if verb == "logs" else None
-    with talk, _typing(verb, request, talk):
-        return talk.result(idle)
+    with talk, ExitStack() as typing:
+        return talk.result(idle, begun=lambda: typing.enter_context(_typing(verb, request, talk)))
 
 
 def one_shot(verb: str, request: Request, person: Plain) -> dict[str, Any]:
@@ -283,7 +294,7 @@ def _here(verb: str, request: Request, person: Plain) -> dict[str, Any]:
     from gpuws.keeper.world import real_world
     from gpuws.terminal import LocalTerminal
 
-    line = Line()
+    line = Line(hands_over=person.answers)
     terminal = LocalTerminal(person)
     try:
         world = real_world(line, HeldForwards(line), person, person, terminal)

@@ -154,6 +154,7 @@ class Silent:
     def line(self, text: str) -> None: ...
     def note(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
+    def advise(self, about: str, *lines: str) -> None: ...
 
     def secret(self, prompt: str) -> str:
         raise AssertionError(prompt)
@@ -163,6 +164,9 @@ class Silent:
 
     def confirm(self, question: str, *, flag: str) -> bool:
         raise AssertionError(question, flag)
+
+    def touch(self, what: str) -> None:
+        raise AssertionError(what)
 
 
 def test_gpuws_itself_logs_in_runs_a_script_uploads_and_opens_a_stream(

@@ -494,6 +494,19 @@ def test_a_key_and_then_a_one_time_code(tmp_path: Path, echo: bool) -> None:
     assert any("Instructions \\x1b[31mred" in line for line in ear.said)
 
 
+def test_several_questions_at_once_are_each_answered_as_they_want_it(tmp_path: Path) -> None:
+    """Row 23: hidden where the server says so, shown where it does not."""
+    rules = Rules(("keyboard-interactive",), prompt="Passcode or option: ", echo=True)
+    rules.password_too = True
+    with login_server(tmp_path, rules) as asker:
+        person = Person(["correct horse", "123456"])
+        log_in_only(of_asker(asker.config), person)
+    assert person.asked == [
+        ("secret", "(127.0.0.1) Password: "),
+        ("text", "(127.0.0.1) Passcode or option: "),
+    ]
+
+
 def test_a_wrong_code_is_asked_three_times(tmp_path: Path) -> None:
     rules = Rules(("keyboard-interactive",))
     with login_server(tmp_path, rules) as asker:

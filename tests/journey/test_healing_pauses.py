@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ __all__ = ["jupyter_env", "shared_wire", "wire"]
 pytestmark = [pytest.mark.healing, pytest.mark.timeout(90)]
 
 AT_WORST = 10.0  # seconds after the link is back
+LEAST_PAUSE = 0.6  # seconds between two tries: pause() of plan/healing.py
 SLOW_PACE = 10.0  # seconds between two looks at a host key that has changed
 
 
@@ -41,6 +43,21 @@ def test_another_host_key_pauses_and_the_right_one_resumes_by_itself(
     first, second, *_ = wire.proxy.dials
     assert second.at - first.at >= SLOW_PACE - 0.5
     assert wire.until("open")["local_port"] == wire.door.port
+
+
+def test_a_server_that_hangs_up_on_us_is_knocked_at_no_faster_than_the_policy(wire: Wire) -> None:
+    """Row 29: it may have banned us, as fail2ban and sshd's own penalties do."""
+    wire.attach()
+    with far_end(lambda sock: sock.close()) as ban:
+        wire.proxy.target = ban.socket
+        wire.proxy.dials.clear()
+        wire.proxy.reset()
+        time.sleep(5)
+        times = [dial.at for dial in wire.proxy.dials]
+        wire.proxy.heal()
+    assert len(times) >= 3
+    assert min(later - sooner for sooner, later in pairwise(times)) >= LEAST_PAUSE
+    assert wire.door.seconds_until_it_works() <= AT_WORST
 
 
 def test_a_web_page_on_the_ssh_port_is_waited_out(wire: Wire) -> None:

@@ -42,6 +42,8 @@ class Heard:
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 
+    def advise(self, about: str, *lines: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Bench:

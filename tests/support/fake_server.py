@@ -59,6 +59,7 @@ class Rules:
     code: str = "123456"
     prompt: str = "Verification code: "
     echo: bool = False
+    password_too: bool = False  # keyboard-interactive asks for both at once
     banner: str = ""
     seen: list[str] = field(default_factory=list)  # every password and code that arrived
     keys: list[str] = field(default_factory=list)  # the name of every key that was tried
@@ -92,12 +93,16 @@ class Logins(paramiko.ServerInterface):
 
     def check_auth_interactive(self, username: str, submethods: str) -> int | InteractiveQuery:
         query = InteractiveQuery("A title", "Instructions \x1b[31mred")
+        if self._rules.password_too:
+            query.add_prompt("Password: ", False)
         query.add_prompt(self._rules.prompt, self._rules.echo)
         return query
 
     def check_auth_interactive_response(self, responses: list[str]) -> int | InteractiveQuery:
         self._rules.seen += responses
-        return self._verdict("keyboard-interactive", responses == [self._rules.code])
+        password = [self._rules.password] if self._rules.password_too else []
+        right = responses == [*password, self._rules.code]
+        return self._verdict("keyboard-interactive", right)
 
     def _verdict(self, method: str, right: bool) -> int:
         if not right or not self._left or self._left[0] != method:

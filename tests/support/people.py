@@ -17,6 +17,9 @@ class Nobody:
     def confirm(self, question: str, *, flag: str) -> bool:
         raise GpuwsError("prompt-needed", question, hint=flag)
 
+    def touch(self, what: str) -> None:
+        raise GpuwsError("prompt-needed", what)
+
     def stage(self, name: str, detail: str = "") -> None:
         return None
 
@@ -27,4 +30,7 @@ class Nobody:
         return None
 
     def warn(self, text: str) -> None:
+        return None
+
+    def advise(self, about: str, *lines: str) -> None:
         return None

@@ -26,6 +26,9 @@ class Person:
     def confirm(self, question: str, *, flag: str) -> bool:
         return self._next("confirm", question) == "yes"
 
+    def touch(self, what: str) -> None:
+        self.asked.append(("touch", what))
+
 
 class Ear:
     """Progress that keeps every line."""
@@ -44,3 +47,6 @@ class Ear:
 
     def warn(self, text: str) -> None:
         self.said.append(text)
+
+    def advise(self, about: str, *lines: str) -> None:
+        self.said += [f"{about}: {line}" for line in lines]

@@ -28,6 +28,7 @@ class Told:
         self.notes: list[str] = []
 
     def stage(self, name: str, detail: str = "") -> None: ...
+    def advise(self, about: str, *lines: str) -> None: ...
 
     def line(self, text: str) -> None:
         self.lines.append(text)

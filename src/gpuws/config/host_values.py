@@ -11,6 +11,8 @@ from gpuws.config.source import quoted
 from gpuws.config.variables import checked_variable
 from gpuws.config.yaml_file import Items, Node, Scalar, Table, describe
 from gpuws.plan.forwards import MOST, forward_from, reverse_from
+from gpuws.plan.keeping import MOST as LONGEST_LOGIN
+from gpuws.plan.keeping import duration
 from gpuws.plan.model import Mirror, NamedForward, ReverseForward
 
 # Readers raise ValueError with "message" or "message, newline, hint"; the caller adds the place.
@@ -225,6 +227,16 @@ def _reverse(node: Node) -> tuple[ReverseForward, ...]:
     return tuple(found)
 
 
+def _keep_login(node: Node) -> float:
+    """Seconds. YAML's own no is one of the words, so it needs no quotes."""
+    text = _scalar(node)
+    found = 0.0 if text.lower() in ("no", "false", "off") else duration(text)
+    if found is None or found > LONGEST_LOGIN:
+        hint = "8h, 90m: so long after its last use, a week at most; no: not at all"
+        raise ValueError(f"{quoted(text)} is no such time\n{hint}")
+    return found
+
+
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
@@ -245,5 +257,6 @@ READERS: dict[str, Reader] = {
     "login_env": _yes_or_no,
     "forwards": _forwards,
     "reverse": _reverse,
+    "keep_login": _keep_login,
 }
 """Key of hosts.yaml → its reader; ``env`` is read by checked_variables."""

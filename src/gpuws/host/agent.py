@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from typing import Protocol
 
 from gpuws.plan.model import Profile
@@ -57,22 +58,24 @@ class Agent:
             self._line.close()
 
     def _ask(self, request: bytes, deadline: float) -> tuple[int, bytes]:
+        until = time.monotonic() + deadline
         try:
             self._line.settimeout(deadline)
             self._line.sendall(_string(request))
-            (length,) = struct.unpack(">I", self._exactly(4))
+            (length,) = struct.unpack(">I", self._exactly(4, until))
             if not 0 < length <= _LARGEST:
                 raise AgentTrouble("it does not speak the agent protocol")
-            answer = self._exactly(length)
+            answer = self._exactly(length, until)
         except TimeoutError:
             raise AgentTrouble(f"it did not answer in {deadline:.0f} s") from None
         except OSError as error:
             raise AgentTrouble(error.strerror or str(error)) from None
         return answer[0], answer[1:]
 
-    def _exactly(self, size: int) -> bytes:
+    def _exactly(self, size: int, until: float) -> bytes:
         data = b""
         while len(data) < size:
+            self._line.settimeout(max(0.01, until - time.monotonic()))
             block = self._line.recv(size - len(data))
             if not block:
                 raise AgentTrouble("it closed the connection")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import threading
+import os
 import time
 from collections.abc import Iterator
 
 from paramiko.message import Message
 
 from gpuws.errors import GpuwsError
-from gpuws.host import keys, prompts
-from gpuws.host.agent import AgentTrouble
+from gpuws.host import first_key, keys, prompts
 from gpuws.host.candidates import Candidates
-from gpuws.host.keys import KeyTrouble, Signer
+from gpuws.host.keys import Signer
 from gpuws.host.sanitise import one_line, sanitise
+from gpuws.host.signing import Signing
 from gpuws.host.transport import Transport
 from gpuws.host.userauth import Answer, Conversation
 from gpuws.plan.model import Profile
@@ -23,7 +23,6 @@ from gpuws.plan.ports import Ask, Progress
 MOST_KEYS = 5  # sshd hangs up at 6 failures (MaxAuthTries), and says so to nobody
 MOST_TRIES = 3  # of a password or a code
 _Signers = Iterator["Signer | None"]
-_TOUCH = 2.0  # seconds after which an agent's signature seems to wait for a person
 
 
 def log_in(transport: Transport, profile: Profile, ask: Ask, progress: Progress) -> None:
@@ -52,11 +51,15 @@ class _Login:
         self._progress = progress
         self._talk: Conversation = transport.begin_login()
         self._candidates = Candidates(profile, ask, self._note)
+        self._signing = Signing(self._talk, profile, ask, progress, self._note)
         self._allowed: tuple[str, ...] = ()
         self._refused: list[str] = []  # labels of keys
         self._notes: list[str] = []  # keys that could not be used, and why
         self._typed = {"keyboard-interactive": 0, "password": 0}
         self._nobody = False  # a prompt came that nobody could answer
+        self._keyed = False  # a key was taken, if not as enough
+        self._offers_keys = False
+        self._passwords = False  # what was typed last was a password
 
     def run(self) -> None:
         signers = self._candidates.signers()
@@ -64,11 +67,16 @@ class _Login:
         while answer.kind != "success":
             self._say_banners()
             self._allowed = answer.allowed or self._allowed
+            self._offers_keys = self._offers_keys or "publickey" in self._allowed
             following = self._next(signers)
             if following is None:
                 raise self._failed()
             answer = following
         self._say_banners()
+        if self._passwords and self._offers_keys and not self._keyed:
+            where = f"key for {self._profile.user}@{self._profile.hostname}:{self._profile.port}"
+            advice = first_key.advice(self._profile, windows=os.name == "nt")
+            self._progress.advise(where, *advice)
 
     def end(self) -> None:
         self._candidates.close()
@@ -82,7 +90,7 @@ class _Login:
         self._talk.post(self._profile.user, "none")
         signer = next(signers, None) if self._profile.pubkey else None
         algorithm = self._early_algorithm(signer)
-        body = self._signed(signer, algorithm) if signer and algorithm else None
+        body = self._signing.body(signer, algorithm) if signer and algorithm else None
         if body is not None:
             self._talk.post(self._profile.user, "publickey", body)
         answer = self._talk.answer()
@@ -125,15 +133,18 @@ class _Login:
         if self._typed[method] > 0:
             self._progress.warn("that was not right, please try again")
         self._typed[method] += 1
+        asked: list[str] = ["password"] if method == "password" else []
         try:
             if method == "password":
                 return prompts.by_password(self._talk, self._profile, self._ask)
-            return prompts.by_questions(self._talk, self._profile, self._ask, self._progress)
+            return prompts.by_questions(self._talk, self._profile, self._ask, self._progress, asked)
         except GpuwsError as error:
             if error.code != "prompt-needed":
                 raise
             self._nobody = True
             return None
+        finally:
+            self._passwords = any("password" in each.lower() for each in asked)
 
     # --- keys ------------------------------------------------------------------------------------
 
@@ -145,7 +156,7 @@ class _Login:
             return None
         answer = self._offer(signer, algorithm) if signer.asks_person else None
         if answer is None or answer.kind == "more":
-            body = self._signed(signer, algorithm)
+            body = self._signing.body(signer, algorithm)
             if body is None:
                 return None
             answer = self._talk.request(self._profile.user, "publickey", body)
@@ -154,6 +165,8 @@ class _Login:
     def _judged(self, signer: Signer, answer: Answer) -> Answer:
         if answer.kind == "failure" and not answer.partial:
             self._refused.append(signer.label)
+        else:
+            self._keyed = True
         return answer
 
     def _server_takes(self) -> list[str]:
@@ -169,23 +182,6 @@ class _Login:
         body.add_string(algorithm)
         body.add_string(signer.blob)
         return self._talk.request(self._profile.user, "publickey", body.asbytes())
-
-    def _signed(self, signer: Signer, algorithm: str) -> bytes | None:
-        """The body of a signed request; None when it could not be signed, which is noted."""
-        text, body = self._talk.signed_part(self._profile.user, algorithm, signer.blob)
-        plain = algorithm.removesuffix("-cert-v01@openssh.com")
-        waiting = f"confirm on your key or in its window: {signer.label}"
-        reminder = threading.Timer(_TOUCH, self._progress.note, [waiting])
-        reminder.daemon = True
-        if signer.in_agent:
-            reminder.start()
-        try:
-            return body + keys.string(signer.sign(text, plain))
-        except (AgentTrouble, KeyTrouble) as error:
-            self._note(f"{signer.label}: {error}")
-            return None
-        finally:
-            reminder.cancel()
 
     # --- what is said ----------------------------------------------------------------------------
 
@@ -231,6 +227,8 @@ class _Login:
     def _failed(self) -> GpuwsError:
         offers = ", ".join(one_line(each, 40) for each in self._allowed) or "nothing"
         where = f"{self._profile.user}@{self._profile.hostname}"
+        if self._candidates.agent_is_empty:
+            self._notes.append("the ssh-agent shows no key (a locked one does not: ssh-add -X)")
         notes = "\n".join(self._notes)
         if self._nobody:
             return _error(

@@ -24,6 +24,7 @@ class Candidates:
         self._ask = ask
         self._note = note
         self._agent: Agent | None = None
+        self.agent_is_empty = False  # or locked: then it shows no key either
 
     def close(self) -> None:
         if self._agent is not None:
@@ -48,7 +49,7 @@ class Candidates:
         if not self._profile.identities_only:
             for blob, comment in held:
                 if blob not in in_agent:
-                    yield self._from_agent(blob, comment, False)
+                    yield from _and_certified(self._from_agent(blob, comment, False), certificates)
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -72,6 +73,9 @@ class Candidates:
                 yield blob
 
     def _from_file(self, file: KeyFile, certificates: list[bytes]) -> Iterator[Signer | None]:
+        if file.unreadable:
+            self._note(file.unreadable)
+            return
         if file.encrypted and file.public is not None:
             sealed = _Sealed(file, self._ask)
             signer = Signer(str(file.path), file.public, sealed.sign, asks_person=True)
@@ -94,10 +98,12 @@ class Candidates:
             return []
         try:
             self._agent = Agent(path)
-            return self._agent.keys()
+            found = self._agent.keys()
         except AgentTrouble as error:
             self._note(f"the ssh-agent at {path} is not used: {error}")
             return []
+        self.agent_is_empty = not found
+        return found
 
     def _from_agent(self, blob: bytes, comment: str, named: bool) -> Signer:
         """A key that IdentityFile names signs at once; others ask the server first."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gpuws.errors import GpuwsError
 from gpuws.host import dial, hostkeys
 from gpuws.host.address import parse
+from gpuws.host.attended import aside
 from gpuws.host.later import later
 from gpuws.host.profile import known_aliases, nearest, resolve
 from gpuws.host.wire import Wire
@@ -48,7 +49,7 @@ def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
 
     Only where nothing was said and nobody was asked; a ban of ours must not be fed.
     """
-    for pause in _PAUSES:
+    for pause in _PAUSES[: profile.busy_tries - 1]:
         try:
             return _link(profile, ask, progress, 0)
         except GpuwsError as error:
@@ -72,7 +73,7 @@ def _link(
         keys = known()
         link = _shake_hands(transport.handshake, profile, wire, keys)
         blob = link.get_remote_server_key().asbytes()
-        hostkeys.verify(profile, keys, blob, ask, progress)
+        hostkeys.verify(profile, keys, blob, aside(ask), progress)
         if profile.login_timeout is not None:
             wire.expire_in(profile.login_timeout)
         authenticate.log_in(link, profile, ask, progress)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from gpuws.host.agent import Agent
+from gpuws.host.sanitise import one_line
 
 _LARGEST = 64 << 10  # bytes of a key file
 _RSA_HASHES = {"rsa-sha2-256": hashes.SHA256(), "rsa-sha2-512": hashes.SHA512()}
@@ -27,6 +28,7 @@ _CURVES: dict[str, hashes.HashAlgorithm] = {
     "nistp384": hashes.SHA384(),
     "nistp521": hashes.SHA512(),
 }
+_CIPHERS = ("aes256-ctr", "aes256-cbc", "aes256-gcm@openssh.com")  # that cryptography opens
 _OPENSSH = re.compile(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.*?)-----END", re.DOTALL)
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -54,6 +56,11 @@ class Signer:
     def kind(self) -> str:
         return kind_of(self.blob)
 
+    @property
+    def hardware(self) -> bool:
+        """A FIDO key, which signs when it is touched."""
+        return self.kind.startswith("sk-")
+
 
 @dataclass(frozen=True)
 class KeyFile:
@@ -64,6 +71,7 @@ class KeyFile:
     public: bytes | None  # blob, where it stands beside or in the file
     public_only: bool = False  # IdentityFile names a .pub: the private half is in the agent
     encrypted: bool = False
+    unreadable: str = ""  # why only an agent can open it, and what to do
 
 
 def read(path: Path) -> KeyFile | None:
@@ -84,9 +92,19 @@ def read(path: Path) -> KeyFile | None:
         return KeyFile(path, data, line, public_only=True)
     _refuse_open_to_others(path)
     beside = path.with_name(path.name + ".pub")
-    inside, encrypted = _openssh_header(data)
+    inside, cipher = _openssh_header(data)
     public = inside or (public_line(beside.read_bytes()) if beside.is_file() else None)
-    return KeyFile(path, data, public, encrypted=encrypted or b"ENCRYPTED" in data)
+    encrypted = cipher not in ("", "none") or b"ENCRYPTED" in data
+    return KeyFile(path, data, public, encrypted=encrypted, unreadable=_unreadable(path, cipher))
+
+
+def _unreadable(path: Path, cipher: str) -> str:
+    if cipher in ("", "none") or cipher in _CIPHERS:
+        return ""
+    return (
+        f"{path} is encrypted with {one_line(cipher, 60)}, which gpuws cannot read: "
+        f"ssh-add {path}, or ssh-keygen -p -Z aes256-ctr -f {path}"
+    )
 
 
 def _refuse_open_to_others(path: Path) -> None:
@@ -213,18 +231,18 @@ def _sign(key: PrivateKey, data: bytes, kind: str) -> bytes:
     return string(name.encode()) + string(signature)
 
 
-def _openssh_header(data: bytes) -> tuple[bytes | None, bool]:
-    """(public blob, is it encrypted) of an OpenSSH private key: both stand in clear."""
+def _openssh_header(data: bytes) -> tuple[bytes | None, str]:
+    """(public blob, cipher) of an OpenSSH private key: both stand in clear."""
     match = _OPENSSH.search(data)
     if match is None:
-        return None, False
+        return None, ""
     try:
         body = base64.b64decode(match[1])
     except binascii.Error:
-        return None, False
+        return None, ""
     magic = b"openssh-key-v1\0"
     cipher, rest = take(body[len(magic) :])
     _, rest = take(rest)  # kdf
     _, rest = take(rest)  # its options
     public, _ = take(rest[4:])
-    return (public or None), cipher not in (b"", b"none")
+    return (public or None), cipher.decode("ascii", "replace")

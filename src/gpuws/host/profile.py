@@ -12,6 +12,7 @@ from gpuws.host.address import Address, parse
 from gpuws.host.aliases import known_aliases, nearest
 from gpuws.host.sanitise import sanitise
 from gpuws.host.tokens import Tokens, home, local_user
+from gpuws.plan.keeping import persistence
 from gpuws.plan.model import ALIVE_INTERVAL, Profile
 
 __all__ = ["known_aliases", "nearest", "resolve"]
@@ -108,6 +109,7 @@ def _profile(host: str, address: Address, settings: _Settings, ssh_config: Path 
         keyboard_interactive="keyboard-interactive" in methods,
         alive_interval=float(one("serveraliveinterval") or 0) or ALIVE_INTERVAL,
         alive_count=max(1, int(one("serveralivecountmax", "3"))),
+        control_persist=persistence(one("controlmaster", "no"), one("controlpersist", "no")),
         ssh_config=str(ssh_config) if ssh_config is not None else None,
         notes=(*notes, *_ignored(settings)),
     )

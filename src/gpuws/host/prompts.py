@@ -31,20 +31,25 @@ def by_password(talk: Conversation, profile: Profile, ask: Ask) -> Answer:
     return answer
 
 
-def by_questions(talk: Conversation, profile: Profile, ask: Ask, progress: Progress) -> Answer:
-    """One keyboard-interactive try: a password, a one-time code, or both in turn."""
+def by_questions(
+    talk: Conversation, profile: Profile, ask: Ask, progress: Progress, asked: list[str]
+) -> Answer:
+    """One keyboard-interactive try: a password, a one-time code, or both in turn. ``asked``: where
+    the questions are noted."""
     answer = talk.request(profile.user, "keyboard-interactive", keys.string(b"") * 2)
     for _ in range(_MOST_ROUNDS):
         if answer.kind != "more":
             return answer
-        answer = talk.send(_reply(Message(answer.body), profile, ask, progress))
+        answer = talk.send(_reply(Message(answer.body), profile, ask, progress, asked))
     raise _refused(
         f"{profile.alias} asks one question after another",
         f"see what it wants: ssh {profile.alias}",
     )
 
 
-def _reply(request: Message, profile: Profile, ask: Ask, progress: Progress) -> Message:
+def _reply(
+    request: Message, profile: Profile, ask: Ask, progress: Progress, asked: list[str]
+) -> Message:
     title, text, _ = request.get_text(), request.get_text(), request.get_text()
     count = request.get_int()
     if count > _MOST_QUESTIONS:
@@ -59,7 +64,9 @@ def _reply(request: Message, profile: Profile, ask: Ask, progress: Progress) -> 
     reply.add_byte(_INFO_RESPONSE)
     reply.add_int(count)
     for _ in range(count):
-        prompt = f"({profile.hostname}) {one_line(request.get_text(), 200)} "
+        question = one_line(request.get_text(), 200)
+        asked.append(question)
+        prompt = f"({profile.hostname}) {question} "
         shown = request.get_boolean()
         reply.add_string(ask.text(prompt) if shown else ask.secret(prompt))
     return reply

@@ -197,6 +197,13 @@ def too_slow(what: str, timeout: float) -> GpuwsError:
 
 def no_answer(what: str, began: bool, said: str, status: int | None) -> GpuwsError:
     """The closing sentinel never came: success is that sentinel, never a status of 0."""
+    if "password change required" in said.lower():
+        return GpuwsError(
+            "authentication-failed",
+            "the password for this login has expired, and the host runs nothing before it is new",
+            hint="log in by hand to change it: ssh HOST",
+            detail=said,
+        )
     end = "" if status is None else f" (status {status})"
     if began:
         why = f"{what} was cut off on the host{end}"

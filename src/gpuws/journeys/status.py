@@ -42,7 +42,8 @@ def _asked(reach: Reach, world: World) -> HostStatus:
     shown = tuple(_workspace(each, facts, idle, reach, world) for each in _with_builds(facts))
     gpus = tuple(asdict(gpu) for gpu in facts.gpus)
     back = tuple(world.forwards.led_back())
-    return HostStatus(reach.host, True, gpus=gpus, workspaces=shown, reverse=back)
+    until = world.kept_until()
+    return HostStatus(reach.host, True, gpus=gpus, workspaces=shown, reverse=back, kept_until=until)
 
 
 def last_known(

@@ -100,3 +100,6 @@ class _Lines:
         self.report.line(text)
 
     note = warn = line
+
+    def advise(self, about: str, *lines: str) -> None:
+        self.report.advise(about, *lines)

@@ -86,6 +86,7 @@ class World:
     host: Callable[[Reach], AbstractContextManager[Host]]
     apart: Callable[[Reach], AbstractContextManager[Host]]
     resolve: Callable[[Reach], Profile]
+    kept_until: Callable[[], float | None]  # when a kept login ends by itself; None: there is none
     forwards: Forwards
     terminal: Terminal
     records: Records

@@ -94,10 +94,14 @@ class Talk:
             }
         )
 
-    def result(self, idle: Callable[[], None] | None = None) -> dict[str, Any]:
+    def result(
+        self,
+        idle: Callable[[], None] | None = None,
+        begun: Callable[[], object] = lambda: None,
+    ) -> dict[str, Any]:
         """Events go to the person until the journey ends; its data, or its error raised.
 
-        ``idle`` is called each second without a word.
+        ``idle`` is called each second without a word, ``begun`` when a command of theirs runs.
         """
         while True:
             while idle and not self._wire.wait(1.0):
@@ -117,6 +121,9 @@ class Talk:
             if "result" in message:
                 answer: dict[str, Any] = message["result"]
                 return answer
+            if "begun" in message:
+                begun()
+                continue
             self._hear(message)
 
     def _hear(self, message: dict[str, Any]) -> None:
@@ -168,6 +175,9 @@ def show(person: Progress, message: dict[str, Any]) -> None:
     kind = message["event"]
     if kind == "stage":
         person.stage(message["name"], message.get("detail", ""))
+        return
+    if kind == "advice":
+        person.advise(message["about"], *message["text"].splitlines())
         return
     tell: dict[str, Callable[[str], None]] = {
         "line": person.line,

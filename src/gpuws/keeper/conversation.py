@@ -32,8 +32,6 @@ class Conversation:
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._gone = threading.Event()
         self._process: Process | None = None
-        self._typed_early: list[bytes] = []  # before the command runs
-        self._typing = threading.Lock()
         self._size: tuple[int, int] | None = None
         self.leaving = ""
         self.name = ""
@@ -45,6 +43,9 @@ class Conversation:
         if first is None:
             return
         order = wires.parse(first)
+        if "log_out" in order:
+            self._send({"result": self._keeper.log_out(kept_only=order["log_out"] == "kept")})
+            return
         size = order.get("size")
         self._size = (size[0], size[1]) if size else None
         journey = threading.Thread(target=self._journey, args=(order,), daemon=True)
@@ -73,11 +74,8 @@ class Conversation:
             self._process.resize(*message["resize"])
 
     def _typed(self, data: bytes) -> None:
-        with self._typing:
-            if self._process is None:
-                self._typed_early.append(data)
-            else:
-                give(self._process, data)
+        if self._process is not None:
+            give(self._process, data)
 
     # --- the journey's thread ----------------------------------------------------------------
 
@@ -90,6 +88,8 @@ class Conversation:
                 self.name = result["workspace"].rpartition("/")[2]
                 detached = bool(order.get("detach"))
                 self._keeper.hold(self, detached=detached, joins=verb in JOINS)
+            if verb == "down" and (kept := self._keeper.line.kept()):
+                self.note(kept.words())
             self._send({"result": result})
             if self.name and not order.get("detach"):
                 self._watch()
@@ -138,6 +138,9 @@ class Conversation:
     def warn(self, text: str) -> None:
         self._tell("warn", text=text)
 
+    def advise(self, about: str, *lines: str) -> None:
+        self._tell("advice", about=about, text="\n".join(lines))
+
     # --- Ask -----------------------------------------------------------------------------------
 
     def secret(self, prompt: str) -> str:
@@ -149,6 +152,11 @@ class Conversation:
     def confirm(self, question: str, *, flag: str) -> bool:
         message = {"ask": "confirm", "prompt": question, "flag": flag}
         return self._asked(message, question, flag) == "yes"
+
+    def touch(self, what: str) -> None:
+        if self.leaving:
+            raise prompt_needed(what)
+        self.note(what)
 
     def _asked(self, message: dict[str, Any], prompt: str, flag: str = "") -> str:
         if not self.leaving:
@@ -164,10 +172,8 @@ class Conversation:
         return self._size
 
     def run_process(self, process: Process) -> int:
-        with self._typing:
-            for data in self._typed_early:
-                give(process, data)
-            self._process = process
+        self._process = process
+        self._send({"begun": True})
         return process.pump(
             lambda data: self._wire.send_block(wires.STDOUT + data),
             lambda data: self._wire.send_block(wires.STDERR + data),

@@ -7,7 +7,9 @@ import time
 from dataclasses import replace
 
 from gpuws.errors import GpuwsError
+from gpuws.keeper.kept import Kept, PersonWanted
 from gpuws.keeper.nobody import Nobody
+from gpuws.plan import keeping
 from gpuws.plan.healing import Link, Verdict, verdict
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Host, Progress
@@ -41,10 +43,31 @@ def _nearer(error: GpuwsError, reach: Reach) -> GpuwsError:
     return error
 
 
-class Line:
-    """``link`` says how it stands; one thread at a time makes a connection."""
+def _needs_person(reach: Reach) -> GpuwsError:
+    return GpuwsError(
+        "authentication-failed",
+        f"the login to {reach.host} needs a person: `gpuws attach {reach.host}` logs in again",
+        hint=f"gpuws attach {reach.host}",
+        stage="connect",
+    )
 
-    def __init__(self) -> None:
+
+def _stay() -> None:
+    """The person is asked where the login is made."""
+
+
+class Line:
+    """``link`` says how it stands; one thread at a time makes a connection.
+
+    ``keeps``: a login that a person did something for outlives the one who asked for it.
+    ``hands_over``: for such a login PersonWanted is raised, before anything is asked.
+    """
+
+    def __init__(self, *, keeps: bool = False, hands_over: bool = False) -> None:
+        self._keeps = keeps
+        self._hands_over = hands_over
+        self._kept: Kept | None = None
+        self._attended = False  # the last login needed a person
         self._host: Host | None = None
         self._lock = threading.Lock()
         self._failed: tuple[float, GpuwsError] | None = None  # the last try, and when it ended
@@ -58,6 +81,11 @@ class Line:
 
     def alive(self) -> bool:
         return self._host is not None and self._host.alive()
+
+    def kept(self) -> Kept | None:
+        """The login that stays by itself, as long as it does."""
+        kept = self._kept
+        return kept if kept and self.alive() and not kept.over() else None
 
     def get(self, reach: Reach, ask: Ask, progress: Progress) -> Host:
         """The connection, for a person who may be asked. Who waited for a try of somebody else
@@ -76,10 +104,16 @@ class Line:
             return self._host
 
     def again(self, ask: Ask, progress: Progress) -> None:
-        """One try to make it again as it was, without much patience. Raises what `get` does."""
+        """One try to make it again as it was, without much patience. Raises what `get` does.
+
+        A login that a person is needed for is not even begun without one: the server would count
+        a failure, and a key would wait to be touched.
+        """
         with self._lock:
             if self.alive() or self.reach is None:
                 return
+            if self._attended and isinstance(ask, Nobody):
+                raise _needs_person(self.reach)
             distance = self._host.latency() if self._host else 0.0
             profile = resolve(self.reach)
             patience = min(profile.connect_timeout, max(_DIAL, 8 * distance))
@@ -87,14 +121,18 @@ class Line:
                 profile,
                 connect_timeout=patience,
                 login_timeout=_LOGIN if isinstance(ask, Nobody) else None,
+                busy_tries=1,  # the pauses between tries are the healer's
             )
             self._connect(self.reach, hasty, ask, progress)
 
     def _connect(self, reach: Reach, profile: Profile, ask: Ask, progress: Progress) -> None:
+        from gpuws.host.attended import Attended
         from gpuws.host.connect import connect
 
+        seconds = keeping.keeping(reach.entry, profile)
+        attended = Attended(ask, self._hand_over if self._hands_over and seconds else _stay)
         try:
-            made = connect(profile, ask, progress)
+            made = connect(profile, attended, progress)
         except GpuwsError as error:
             if verdict(error) is not Verdict.PERSON:
                 self._failed = time.monotonic(), error
@@ -105,6 +143,16 @@ class Line:
         self.link = Link(since=time.monotonic())
         if before is not None:
             before.close()
+        self._attended = attended.needed
+        self._kept = (
+            Kept(reach.host, seconds) if self._keeps and seconds and attended.needed else None
+        )
+        if self._kept:
+            self._kept.use()
+            progress.note(self._kept.words())
+
+    def _hand_over(self) -> None:
+        raise PersonWanted
 
     def close(self) -> None:
         if self._host is not None:

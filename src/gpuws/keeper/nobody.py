@@ -21,6 +21,9 @@ class Nobody:
     def confirm(self, question: str, *, flag: str) -> bool:
         raise prompt_needed(question, flag)
 
+    def touch(self, what: str) -> None:
+        raise prompt_needed(what)
+
 
 class Silent:
     """The Progress port into the keeper's log."""
@@ -36,3 +39,6 @@ class Silent:
 
     def warn(self, text: str) -> None:
         _log.warning("%s", text)
+
+    def advise(self, about: str, *lines: str) -> None:
+        """Nobody reads it."""

@@ -2,7 +2,7 @@
 
 It is started before the dial, because a login cannot be handed to another process afterwards (a
 fork after the connection kills both sides, and a second login asks for a second one-time code).
-It ends by itself when no view talks to it and no forward is wanted.
+It ends by itself when no view talks to it, no forward is wanted and no login is kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Keeper:
     """Shared by all conversations; every change of who wants what is under one lock."""
 
     def __init__(self) -> None:
-        self.line = Line()
+        self.line = Line(keeps=True)
         self.forwards = HeldForwards(self.line)
         self.healer = Healer(self.line, self.forwards, self._asker, Silent())
         self._lock = threading.Lock()
@@ -42,6 +42,7 @@ class Keeper:
         self._detached: set[str] = set()
         self._begun = time.monotonic()
         self._met = False
+        self._logged_out = False
         self._cards: tuple[Gpu, ...] | None = None  # None: not asked yet
         self._asked = 0.0
 
@@ -65,10 +66,13 @@ class Keeper:
             except OSError:
                 return
             conversation = Conversation(self, wire)
-            with self._lock:
-                self._met = True
-                self._talking.add(conversation)
+            self.meet(conversation)
             threading.Thread(target=self._talk, args=(conversation,), daemon=True).start()
+
+    def meet(self, conversation: Conversation) -> None:
+        with self._lock:
+            self._met = True
+            self._talking.add(conversation)
 
     def _talk(self, conversation: Conversation) -> None:
         try:
@@ -80,9 +84,28 @@ class Keeper:
 
     def _finished(self) -> bool:
         with self._lock:
-            wanted = self._talking or self.forwards.held
+            if self._logged_out:
+                return True
+            if self._talking or self.forwards.held:
+                self._use()
+                return False
             young = not self._met and time.monotonic() - self._begun < _FIRST_VIEW_WITHIN
-            return not wanted and not young
+            return self.line.kept() is None and not young
+
+    def _use(self) -> None:
+        kept = self.line.kept()
+        if kept:
+            kept.use()
+
+    def log_out(self, *, kept_only: bool) -> dict[str, Any]:
+        """End the connection with all that uses it, or only one that is kept. What runs on the
+        host goes on."""
+        with self._lock:
+            reach = self.line.reach
+            self._logged_out = self.line.kept() is not None or not kept_only
+            closed = sorted({name for name, _ in tuple(self.forwards.held)})
+            host = reach.host if reach else ""
+            return {"host": host, "ended": self._logged_out, "closed": closed}
 
     def hold(self, conversation: Conversation, *, detached: bool, joins: bool) -> None:
         """``joins``: what it opened goes with the views that are there already, if any."""
@@ -101,6 +124,7 @@ class Keeper:
             if conversation not in self._talking:
                 return
             self._talking.discard(conversation)
+            self._use()
             name = conversation.name
             if conversation.leaving == "detach" and name:
                 self._detached.add(name)

@@ -35,6 +35,14 @@ def address(key: str) -> str:
     return str(run_folder() / f"{key}.sock")
 
 
+def known() -> list[str]:
+    """The keys of all keepers that are or were there."""
+    if _WINDOWS:  # pathlib does not list pipes
+        named = (name for name in os.listdir(r"\\.\pipe") if name.startswith("gpuws-"))  # noqa: PTH208
+        return [name.removeprefix("gpuws-") for name in named]
+    return [file.stem for file in run_folder().glob("*.sock")]
+
+
 def run_folder() -> Path:
     """An own 0700 folder for sockets: under the state folder, or a short path beside /tmp."""
     folder = places.state() / "run"

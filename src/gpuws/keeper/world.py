@@ -50,6 +50,7 @@ def real_world(
         host=host,
         apart=apart,
         resolve=resolve,
+        kept_until=lambda: kept.until if (kept := line.kept()) else None,
         forwards=forwards,
         terminal=terminal,
         records=Records(),

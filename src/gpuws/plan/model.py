@@ -55,6 +55,8 @@ class Profile:
     password: bool = True
     keyboard_interactive: bool = True
     alive_interval: float = ALIVE_INTERVAL  # seconds of silence after which the host is asked
+    control_persist: float | None = None  # seconds; None: ssh keeps no login after its last use
+    busy_tries: int = 3  # dials of a server that hangs up before a word
     alive_count: int = 3  # that many intervals of silence are the end of the connection
     ssh_config: str | None = None  # the file given with -F
     notes: tuple[str, ...] = ()  # what the profile asks for and gpuws ignores
@@ -100,6 +102,7 @@ class HostEntry:
     login_env: bool = False
     forwards: tuple[NamedForward, ...] = ()
     reverse: tuple[ReverseForward, ...] = ()
+    keep_login: float | None = None  # seconds after its last use; 0: not at all
     where: str = ""  # "file:line" for messages
 
 

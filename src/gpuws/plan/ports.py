@@ -219,6 +219,10 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
+    def advise(self, about: str, *lines: str) -> None:
+        """What a person may want to do some day: shown once for each ``about``, never to a
+        script."""
+        ...
 
 
 class Ask(Protocol):
@@ -228,4 +232,8 @@ class Ask(Protocol):
     def text(self, prompt: str) -> str: ...
     def confirm(self, question: str, *, flag: str) -> bool:
         """A yes/no question, default no; ``flag`` is the option that answers it in scripts."""
+        ...
+
+    def touch(self, what: str) -> None:
+        """The person is to touch or confirm a key now. Does not wait for it."""
         ...

@@ -202,3 +202,4 @@ class HostStatus:
     workspaces: tuple[dict[str, Any], ...] = field(default=())
     reverse: tuple[dict[str, Any], ...] = ()  # ports of the host that lead to this laptop
     known_s: float | None = None  # age of what is shown, when the host could not be asked
+    kept_until: float | None = None  # seconds since the epoch; None: the login is not kept

@@ -14,6 +14,7 @@ import pytest
 
 from gpuws.engines.session import Look, look
 from gpuws.errors import GpuwsError
+from gpuws.host.attended import aside
 from gpuws.keeper import healer as healers
 from gpuws.keeper.forwards import HeldForwards
 from gpuws.keeper.healer import Healer
@@ -49,7 +50,7 @@ class Logins:
 
     def __call__(self, profile: Profile, ask: Ask, progress: Progress) -> Host:
         self.at.append(time.monotonic())
-        self.asked.append(ask)
+        self.asked.append(aside(ask))
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         return outcome()
 
