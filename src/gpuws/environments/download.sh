@@ -34,7 +34,7 @@ stream_http() {
     printf 'url = "%s"\n' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')" |
       curl -fsSL --connect-timeout 15 --max-time "$2" --speed-limit 1 --speed-time 30 -K -
   elif have python3; then
-    printf %s "$1" | limited "$2" python3 -c "$STREAM" "$2"
+    printf %s "$1" | limited "$2" python3 -B -c "$STREAM" "$2"
   elif have wget; then
     case $1 in
     *@* | */t/*) refuse 'wget would show the password of the address; curl or python3 is needed' ;;

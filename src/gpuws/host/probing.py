@@ -10,6 +10,7 @@ LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh", "gpuws.engines.tmux:
 
 PROBE = (
     "probe/within.sh",
+    "probe/parts.sh",
     "probe/shared.sh",
     "probe/root.sh",
     "probe/home.sh",
