@@ -36,3 +36,13 @@ def probe_script() -> Script:
 def pulse_script() -> Script:
     """Only the GPUs' state; answers go to gpuws.plan.cards.cards_from. No arguments."""
     return script("gpuws.host", "probe/within.sh", "probe/tools.sh", "probe/gpus.sh", "pulse.sh")
+
+
+def doctor_script() -> Script:
+    """What `gpuws doctor` asks beside the probe.
+
+    Arguments: the root folder, the folder for sockets ("" = none), the folder of cache_dir: ("" =
+    the tools' own), then environments. Answers go to gpuws.plan.doctor.seen.seen_from.
+    """
+    parts = ("probe/within.sh", "probe/parts.sh", "probe/root.sh")
+    return script("gpuws.host", *parts, "doctor/folders.sh", "doctor/servers.sh", "doctor.sh")

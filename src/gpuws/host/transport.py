@@ -61,6 +61,8 @@ class Transport(paramiko.Transport):
 
     if TYPE_CHECKING:
         server_extensions: dict[str, bytes | str]
+        remote_cipher: str
+        agreed_on_strict_kex: bool
         _channels: Any
         _preferred_keys: tuple[str, ...]
 
