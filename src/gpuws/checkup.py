@@ -60,7 +60,7 @@ def _place(path: Path) -> Place:
         free = shutil.disk_usage(near).free >> 20
     except OSError:
         mode = free = -1
-    return Place(str(path), mode, os.access(near, os.W_OK), free)
+    return Place(str(path), mode, near.is_dir() and os.access(near, os.W_OK), free)
 
 
 def _ssh() -> str:

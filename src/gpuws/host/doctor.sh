@@ -16,6 +16,7 @@ main() {
   cache=$3
   shift 3
   part servers tell_servers | rest "$PATIENCE" &
+  part sockets tell_sockets | rest "$PATIENCE" &
   part jupyters tell_jupyters "$@" | rest "$PATIENCE" &
   part folders tell_folders | rest "$PATIENCE" || :
   wait

@@ -45,4 +45,5 @@ def doctor_script() -> Script:
     the tools' own), then environments. Answers go to gpuws.plan.doctor.seen.seen_from.
     """
     parts = ("probe/within.sh", "probe/parts.sh", "probe/root.sh")
-    return script("gpuws.host", *parts, "doctor/folders.sh", "doctor/servers.sh", "doctor.sh")
+    own = (f"doctor/{each}.sh" for each in ("folders", "servers", "sockets"))
+    return script("gpuws.host", *parts, *own, "doctor.sh")

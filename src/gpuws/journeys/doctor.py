@@ -24,8 +24,9 @@ from gpuws.plan.results import Examination
 
 _AT_A_JUMP_HOST = "at the jump host "  # how the connection's errors begin then
 _CHANNEL = 5.0  # seconds for a server to open or refuse one
+_REFUSED = "forwarding-refused"
+_NO_ANSWER = frozenset({"remote-timeout", "connection-lost"})
 _CLOSED_PORT = 1  # of the host's loopback: nobody listens on tcpmux
-_CLOSED_SOCKET = "no-such-socket"
 _MOST_PREFIXES = 10
 
 
@@ -75,7 +76,8 @@ def _there(examined: Examined, reach: Reach, host: Host, world: World) -> Examin
         if error.code == "interrupted":
             raise
         examined = replace(examined, failure=_failure(error, inside=True))
-    return replace(examined, forwarding=_forwarding(host, examined.facts))
+    sockets = examined.seen.sockets if examined.seen else ()
+    return replace(examined, forwarding=_forwarding(host, sockets))
 
 
 def _told(examined: Examined, reach: Reach, host: Host, world: World) -> Examined:
@@ -109,26 +111,28 @@ def _prefixes(facts: HostFacts) -> tuple[str, ...]:
 # --- in and out -----------------------------------------------------------------------------------
 
 
-def _forwarding(host: Host, facts: HostFacts | None) -> Pairs:
-    """Where nothing listens, a server that forwards says so, and one that does not says that."""
-    folder = (facts and facts.run_base) or "/var/tmp"  # noqa: S108 - nothing is made there
-    targets = {
-        "tcp": Target(port=_CLOSED_PORT),
-        "socket": Target(socket=f"{folder}/{_CLOSED_SOCKET}"),
-    }
-    answers = {kind: _refusal(host, target) for kind, target in targets.items()}
-    return tuple((kind, said) for kind, said in answers.items() if said is not None)
+def _forwarding(host: Host, sockets: tuple[str, ...]) -> Pairs:
+    """Of tcp and socket why the server opens no channels to it, "" where it does.
+
+    Where nothing listens on a port, a server that forwards says so, and one that does not says
+    that. Of a socket sshd says the same in both cases: one of those that listen must open.
+    """
+    code, said = _answer(host, Target(port=_CLOSED_PORT))
+    found = () if code in _NO_ANSWER else (("tcp", said if code == _REFUSED else ""),)
+    codes = {_answer(host, Target(socket=each))[0] for each in sockets} - _NO_ANSWER
+    if not codes:
+        return found
+    shut = "" if "" in codes else f"the server opens no Unix socket, such as {sockets[0]}"
+    return (*found, ("socket", shut))
 
 
-def _refusal(host: Host, target: Target) -> str | None:
-    """What the server says; "" where it would forward, None where it says nothing."""
+def _answer(host: Host, target: Target) -> tuple[str, str]:
+    """(code, message) of what the server says to a channel; empty where it opens."""
     try:
         host.open_stream(target, timeout=_CHANNEL).close()
     except GpuwsError as error:
-        if error.code == "forwarding-refused":
-            return error.message
-        return "" if error.code == "tunnel-failed" else None
-    return ""
+        return error.code, error.message
+    return "", ""
 
 
 def _outward(host: Host, entry: HostEntry, facts: HostFacts) -> tuple[Outward, ...] | None:

@@ -102,7 +102,7 @@ NETWORK: tuple[Check[Examined], ...] = (
         "socket-forwarding-refused",
         "socket forwards",
         "The server opens channels to Unix sockets, which no other user of the host can reach. It "
-        "is tried, on a path where nothing is.",
+        "is tried, on one that some server of the host listens on.",
         "ask its administrator for `AllowStreamLocalForwarding local` in sshd_config",
         _socket,
     ),

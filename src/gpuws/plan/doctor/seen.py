@@ -14,7 +14,7 @@ from gpuws.plan.model import HostFacts, Pairs, Profile
 T = TypeVar("T")
 
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+_-]{0,40}")
-_PARTS = ("folders", "jupyters", "servers")
+_PARTS = ("folders", "jupyters", "servers", "sockets")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ class Seen:
     folders: tuple[Folder, ...] = ()
     jupyters: tuple[Jupyter, ...] = ()
     servers: tuple[Server, ...] = ()
+    sockets: tuple[str, ...] = ()  # on which some server listens, for a channel to be tried on
     unanswered: tuple[str, ...] = ()
 
     def folder(self, name: str) -> Folder | None:
@@ -124,6 +125,7 @@ def seen_from(fields: Fields) -> Seen:
         folders=_each(fields, "folder", _folder),
         jupyters=_each(fields, "jupyter", _jupyter),
         servers=_each(fields, "server", _server),
+        sockets=_each(fields, "socket", answers.socket),
         unanswered=tuple(each for each in _PARTS if each not in fields.get("answered", [])),
     )
 
