@@ -8,8 +8,8 @@ MOST_SERVERS=16
 tell_servers() {
   s_listening=$(tell_listening)
   [ -n "$s_listening" ] || return 0
-  grep -ls -e jupyter-lab -e jupyter-notebook -e jupyter-server -e jupyterlab \
-    /proc/[0-9]*/cmdline 2>/dev/null | while IFS= read -r s_file; do
+  grep -ls -e jupyter-lab -e jupyter-notebook -e jupyter-server -e jupyter_server \
+    -e jupyterlab /proc/[0-9]*/cmdline 2>/dev/null | while IFS= read -r s_file; do
     s_folder=${s_file%/cmdline}
     ! [ -O "$s_folder" ] || printf '%s\n' "$s_folder"
   done | head -n "$MOST_SERVERS" | while IFS= read -r s_folder; do
