@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import stat
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from gpuws.host.script import fields
 from gpuws.plan.doctor.seen import seen_from
 from gpuws.plan.model import HostEntry
 from gpuws.plan.ports import Script
-from tests.support.doctoring import Findings, Outside, of_host, outside
+from tests.support.doctoring import Findings, Outside, of_host, outside, snapshot
 from tests.support.jupyter_env import jupyter_env
 from tests.support.lab import tools_without
 from tests.support.local_host import LocalHost
@@ -292,16 +291,6 @@ def test_a_jupyter_server_with_known_holes_is_named(
 
 
 # --- nothing is written ---------------------------------------------------------------------------
-
-
-def snapshot(*folders: Path) -> dict[str, tuple[int, int, int, bytes]]:
-    """Every path with its mode, inode, time of change and content."""
-    found = {}
-    for path in (each for folder in folders for each in (folder, *folder.rglob("*"))):
-        facts = path.lstat()
-        data = path.read_bytes() if stat.S_ISREG(facts.st_mode) else b""
-        found[str(path)] = (facts.st_mode, facts.st_ino, facts.st_ctime_ns, data)
-    return found
 
 
 def test_the_snapshot_sees_what_is_written(tmp_path: Path) -> None:

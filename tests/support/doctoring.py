@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -111,3 +112,13 @@ def outside(folder: Path) -> Iterator[Outside]:
     with serve(folder) as served:
         entry = HostEntry(ALIAS, channels=(f"{served.url}/c",), mirror=_hub(served.url))
         yield Outside(served, replace(entry, pip_index=f"{served.url}/simple"))
+
+
+def snapshot(*folders: Path) -> dict[str, tuple[int, int, int, bytes]]:
+    """Every path with its mode, inode, time of change and content."""
+    found = {}
+    for path in (each for folder in folders for each in (folder, *folder.rglob("*"))):
+        facts = path.lstat()
+        data = path.read_bytes() if stat.S_ISREG(facts.st_mode) else b""
+        found[str(path)] = (facts.st_mode, facts.st_ino, facts.st_ctime_ns, data)
+    return found

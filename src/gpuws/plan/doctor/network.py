@@ -93,8 +93,9 @@ NETWORK: tuple[Check[Examined], ...] = (
     Check(
         "forwarding-refused",
         "TCP forwards",
-        "The server opens channels to its loopback ports. It is tried, on a port where nothing "
-        "listens. Where sockets are refused as well, no Jupyter can be reached.",
+        "The server opens channels to its loopback ports. It is tried, on port 1, where nothing "
+        "listens. Where sockets are refused as well, no Jupyter can be reached: OpenSSH refuses "
+        "those wherever it refuses some ports (AllowTcpForwarding, PermitOpen).",
         "ask its administrator for `AllowTcpForwarding local` in sshd_config",
         _tcp,
     ),
