@@ -50,7 +50,7 @@ def _laptop() -> dict[str, Any]:
 
 
 def _tell(what: str, findings: Sequence[Finding], result: dict[str, Any]) -> None:
-    from gpuws.plan.doctor.told import lines
+    from gpuws.diagnosis import lines
 
     telling.answer(result, *lines(what, findings))
     telling.code = result["exit"]

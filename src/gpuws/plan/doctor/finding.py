@@ -38,7 +38,7 @@ class Said:
 class Check(Generic[T]):
     """One row. ``about``: for the page, what is asked and why; ``fix``: the usual next step;
     ``judge`` answers None where nothing is known; ``exit``: of a problem whose id is no error
-    code."""
+    code; ``codes``: other errors that a problem may be named after."""
 
     id: str
     title: str
@@ -46,6 +46,7 @@ class Check(Generic[T]):
     fix: str
     judge: Callable[[T], Said | None]
     exit: Exit = Exit.HOST_LACKS
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ LAPTOP: tuple[Check[Laptop], ...] = (
         "The folders for configuration, state and cache can be written, by you alone.",
         "GPUWS_CONFIG_DIR, GPUWS_STATE_DIR and GPUWS_CACHE_DIR name others",
         _folders,
-        Exit.USAGE,
+        codes=("usage",),
     ),
     Check(
         "laptop-disk-full",
@@ -205,7 +205,7 @@ LAPTOP: tuple[Check[Laptop], ...] = (
         "A connection's background process can have its socket: a private folder, a short path.",
         "set GPUWS_STATE_DIR to a short path of your own",
         _sockets,
-        Exit.USAGE,
+        codes=("usage",),
     ),
     Check(
         "no-solver",

@@ -136,6 +136,7 @@ MACHINE: tuple[Check[Examined], ...] = (
         "nvidia-smi answers and names cards. On a Slurm login node `up` refuses (login-node).",
         "`gpuws up HOST --gpus none` says that this is what you want",
         _cards,
+        codes=("login-node",),
     ),
     Check(
         "old-driver",

@@ -106,6 +106,7 @@ NETWORK: tuple[Check[Examined], ...] = (
         "is tried, on one that some server of the host listens on.",
         "ask its administrator for `AllowStreamLocalForwarding local` in sshd_config",
         _socket,
+        codes=("forwarding-refused",),
     ),
     Check(
         "channel-unreachable",

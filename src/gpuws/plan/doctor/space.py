@@ -125,6 +125,7 @@ SPACE: tuple[Check[Examined], ...] = (
         "root is safe.",
         "name a folder that you can write with `root:` in hosts.yaml",
         _root,
+        codes=("root-not-private", "no-shared-root", "shared-root-unsafe"),
     ),
     Check(
         "disk-full",
@@ -140,6 +141,7 @@ SPACE: tuple[Check[Examined], ...] = (
         "They take more files (30,000). A disk without a free inode is full with space left.",
         "`df -i` on the host says where; `gpuws env gc HOST` removes unused environments",
         _inodes,
+        codes=("disk-full",),
     ),
     Check(
         "quota",
@@ -147,6 +149,7 @@ SPACE: tuple[Check[Examined], ...] = (
         "Your own limit leaves room (2 GB), where the host has `quota`.",
         "`quota -s` on the host shows it; `root:` in hosts.yaml names another place",
         _quota,
+        codes=("disk-full",),
     ),
     Check(
         "bad-tmp",

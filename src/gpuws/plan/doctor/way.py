@@ -11,6 +11,10 @@ from gpuws.plan.doctor.seen import Examined, Failure
 
 STEPS = ("profile", "jump", "name", "connection", "algorithms", "host-key", "login", "shell")
 _BY_CODE = {
+    "bad-host-string": "profile",
+    "unknown-host": "profile",
+    "profile-unreadable": "profile",
+    "profile-unsupported": "profile",
     "name-not-resolved": "name",
     "jump-failed": "jump",
     "proxy-command-failed": "jump",
@@ -19,7 +23,6 @@ _BY_CODE = {
     "remote-timeout": "shell",
 }
 _BY_EXIT = {
-    Exit.INPUT: "profile",
     Exit.NETWORK: "connection",
     Exit.HOST_KEY: "host-key",
     Exit.AUTHENTICATION: "login",
@@ -29,6 +32,10 @@ _BY_EXIT = {
 def step_of(code: str) -> str:
     """The step that an error of the way belongs to; "" for any other error."""
     return _BY_CODE.get(code) or _BY_EXIT.get(EXIT_OF[code], "")
+
+
+def _codes(step: str) -> tuple[str, ...]:
+    return tuple(code for code in EXIT_OF if step_of(code) == step)
 
 
 def _ended_at(failure: Failure) -> str:
@@ -120,13 +127,16 @@ WAY: tuple[Check[Examined], ...] = (
         "What `ssh HOST` would do can be resolved: the alias, its files, hosts.yaml's entry.",
         "`ssh -G HOST` shows what ssh makes of it",
         _step("profile", _target),
+        codes=_codes("profile"),
     ),
     Check(
         "jump-failed",
         "jump hosts",
-        "Each host of ProxyJump lets us in and lets us on, or the ProxyCommand runs.",
+        "Each host of ProxyJump lets us in and lets us on, or the ProxyCommand runs. What fails at "
+        "a jump host is told here, whatever it is.",
         "try each hop by hand: `ssh HOP`",
         _step("jump", _jump),
+        codes=_codes("jump"),
     ),
     Check(
         "name-not-resolved",
@@ -134,6 +144,7 @@ WAY: tuple[Check[Examined], ...] = (
         "This laptop can turn the host's name into an address.",
         "check the spelling, the network and the VPN",
         _step("name", _name),
+        codes=_codes("name"),
     ),
     Check(
         "connection-refused",
@@ -141,6 +152,7 @@ WAY: tuple[Check[Examined], ...] = (
         "An SSH server answers at that address and port.",
         "check the port (`-p`), the VPN and that sshd runs there",
         _step("connection", _connection),
+        codes=_codes("connection"),
     ),
     Check(
         "no-common-algorithm",
@@ -148,6 +160,7 @@ WAY: tuple[Check[Examined], ...] = (
         "Laptop and server share a key exchange, a cipher and a kind of host key.",
         "the server is too old or too strict: ask its administrator",
         _step("algorithms", _algorithms),
+        codes=_codes("algorithms"),
     ),
     Check(
         "host-key-unknown",
@@ -155,6 +168,7 @@ WAY: tuple[Check[Examined], ...] = (
         "The server is the one that known_hosts knows. A changed or revoked key is never accepted.",
         "compare its fingerprint with the administrator's, then connect once with `ssh HOST`",
         _step("host-key", _host_key),
+        codes=_codes("host-key"),
     ),
     Check(
         "authentication-failed",
@@ -162,6 +176,7 @@ WAY: tuple[Check[Examined], ...] = (
         "A key, an agent or a password opens the login.",
         "`ssh -v HOST` shows which keys are tried",
         _step("login", _login),
+        codes=_codes("login"),
     ),
     Check(
         "remote-shell",
@@ -169,6 +184,7 @@ WAY: tuple[Check[Examined], ...] = (
         "The account has a shell that runs what we send, and no ForceCommand instead.",
         "`ssh HOST true` must end with status 0",
         _step("shell", _shell),
+        codes=_codes("shell"),
     ),
     Check(
         "noisy-shell",

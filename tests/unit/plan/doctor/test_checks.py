@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from gpuws.diagnosis import lines
 from gpuws.errors import EXIT_OF, Exit
 from gpuws.plan.doctor.finding import Finding, Verdict, exit_of, found
 from gpuws.plan.doctor.laptop import LAPTOP as LAPTOP_CHECKS
 from gpuws.plan.doctor.network import outward_groups
 from gpuws.plan.doctor.seen import Seen, seen_from
 from gpuws.plan.doctor.table import HOST
-from gpuws.plan.doctor.told import lines
 from gpuws.plan.doctor.way import STEPS, WAY, step_of
 from gpuws.plan.mirrors import PRESETS
 from gpuws.plan.model import HostEntry
@@ -29,6 +29,12 @@ from tests.unit.plan.doctor.cases import (
     facts,
     outward,
 )
+
+ANY_ERROR = {"jump-failed", "remote-shell"}  # at a jump host, and behind the login
+CODES = {
+    **{check.id: check.codes for check in HOST},
+    **{check.id: check.codes for check in LAPTOP_CHECKS},
+}
 
 
 def examined(**change: Any) -> tuple[Finding, ...]:
@@ -79,6 +85,7 @@ def test_a_fault_of_the_laptop_is_told_with_what_to_do(case: Case) -> None:
 def assert_told(findings: dict[str, Finding], case: Case) -> None:
     finding = findings[case.id]
     assert (finding.verdict, finding.id) == (case.verdict, case.code or case.id)
+    assert finding.id in {case.id, *CODES[case.id]} or case.id in ANY_ERROR
     assert finding.seen and finding.fix
     assert finding.docs == f"docs/reference/doctor.md#{case.id}"
     problems = {each.id for each in findings.values() if each.verdict is Verdict.PROBLEM}

@@ -1,4 +1,4 @@
-"""Findings as a calm table for a person: problems first, each with what to do. Pure."""
+"""What `gpuws doctor` tells a person: a calm table, problems first, each with what to do."""
 
 from __future__ import annotations
 
