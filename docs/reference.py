@@ -9,10 +9,16 @@ from pathlib import Path
 
 from gpuws.errors import EXIT_OF, Exit
 from gpuws.options import HELP
+from gpuws.plan.doctor.finding import Check
+from gpuws.plan.doctor.laptop import LAPTOP, Laptop
+from gpuws.plan.doctor.seen import Examined
+from gpuws.plan.doctor.table import HOST
 
+AnyCheck = Check[Examined] | Check[Laptop]
 FOLDER = Path(__file__).resolve().parent / "reference"
 VERBS = (
     *("up", "attach", "down", "status", "url", "logs", "shell", "exec", "forward", "trust"),
+    "doctor",
     *(
         "env list",
         "env add",
@@ -75,9 +81,51 @@ def exit_codes() -> str:
 
 
 def errors() -> str:
-    rows = [f"| `{name}` | {int(code)} | {MEANING[code]} |" for name, code in EXIT_OF.items()]
-    head = "# Error codes\n\nAs `--json` names them; they are stable.\n"
+    checks = {code: check for check in (*LAPTOP, *HOST) for code in (check.id, *check.codes)}
+    checks |= {check.id: check for check in (*LAPTOP, *HOST)}
+    rows = [
+        f"| {_linked(name, checks.get(name))} | {int(code)} | {MEANING[code]} |"
+        for name, code in EXIT_OF.items()
+    ]
+    head = (
+        "# Error codes\n\nAs `--json` names them; they are stable. A link leads to the check of "
+        "`gpuws doctor` that looks for it.\n"
+    )
     return "\n".join([head, "| code | exit | kind |", "|---|---|---|", *rows, ""])
+
+
+def _linked(code: str, check: AnyCheck | None) -> str:
+    return f"[`{code}`](doctor.md#{check.id})" if check else f"`{code}`"
+
+
+DOCTOR = """\
+# gpuws doctor
+
+`gpuws doctor HOST` looks for what is wrong with a host, or could be better, and says what to do;
+`gpuws doctor` without a host looks at this laptop, without any network. It changes nothing: on the
+host nothing is written, on the laptop only the host key that you say yes to. Where a `gpuws up`
+has a connection open, that one is used.
+
+Each check has a verdict. A **problem** keeps `gpuws up` from working, a **warning** some part of
+it; **advice** is about what works and could be safer or better; **unknown** could not be asked.
+The exit code is 0 without a problem, else that of the first one. `--json` gives `checks`: a list
+of `id`, `title`, `verdict`, `seen`, `fix` and `docs`, in the order of this page, and `exit`.
+
+The id of a finding is the check's, or the error code that `gpuws up` would end with.
+"""
+
+
+def doctor() -> str:
+    parts = [DOCTOR, "# Of a host\n", *map(_check, HOST), "# Of the laptop\n"]
+    return "\n".join([*parts, *map(_check, LAPTOP)])
+
+
+def _check(check: AnyCheck) -> str:
+    exit_ = int(EXIT_OF.get(check.id, check.exit))
+    codes = ", ".join(f"`{each}`" for each in check.codes if each != check.id)
+    also = f" Also as: {codes}." if codes else ""
+    told = f"**{check.title}**, exit code {exit_} as a problem.{also}"
+    return f"## {check.id}\n\n{told}\n\n{check.about}\n\nNext: {check.fix}\n"
 
 
 def main() -> None:
@@ -86,6 +134,7 @@ def main() -> None:
         "commands.md": commands(),
         "exit-codes.md": exit_codes(),
         "errors.md": errors(),
+        "doctor.md": doctor(),
     }.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.lab import Lab
 from tests.support.laptop import Done, Laptop
-from tests.support.sshd import make_key
+from tests.support.sshd import free_port, make_key
 
 VERBS = {
     "up": "-f --file --name --dir --use-env --local-port --gpus -d --detach --no-browser "
@@ -28,6 +28,7 @@ VERBS = {
     "exec": "",
     "forward": "--auto --yes",
     "trust": "--list --forget",
+    "doctor": "",
     "demo": "--exit-after-ready --no-browser",
 }
 GLOBAL = (
@@ -197,6 +198,23 @@ def test_options_that_contradict_one_another_are_a_usage_error(
 
 
 # --- JSON and streams ---------------------------------------------------------------------------
+
+
+def test_doctor_asks_over_the_open_connection(box: Lab) -> None:
+    """Nobody logs in twice; the workspace's own socket is what a channel is tried on."""
+    gone = f"http://127.0.0.1:{free_port()}"
+    file = box.laptop.write(
+        "doctor.yaml",
+        f"hosts:\n  gpubox:\n    channels: ['{gone}']\n    pip_index: {gone}\n"
+        f"    mirror:\n      huggingface: {gone}\n",
+    )
+    logins = box.server.accepted()
+    done = box.laptop.run("doctor", "gpubox", "--json", "--hosts", str(file))
+    assert box.server.accepted() == logins
+    checks = {each["docs"].rpartition("#")[2]: each for each in done.data()["checks"]}
+    assert checks["socket-forwarding-refused"]["verdict"] == "ok"
+    assert checks["channel-unreachable"]["verdict"] == "problem"
+    assert done.code == 8
 
 
 def test_json_of_a_second_up_has_the_promised_fields(box: Lab, jupyter_env: Path) -> None:

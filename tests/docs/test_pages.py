@@ -22,7 +22,7 @@ def _generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["commands", "errors", "exit_codes"])
+@pytest.mark.parametrize("name", ["commands", "doctor", "errors", "exit_codes"])
 def test_the_reference_is_what_the_program_says(name: str) -> None:
     page = TOP / "docs" / "reference" / f"{name.replace('_', '-')}.md"
     assert page.read_text(encoding="utf-8") == getattr(_generator(), name)(), (
@@ -36,3 +36,11 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if not target.startswith(("http:", "https:")):
             assert (page.parent / target).exists(), target
+
+
+def test_every_anchor_that_is_linked_to_is_there() -> None:
+    folder = TOP / "docs" / "reference"
+    linked = set(re.findall(r"\(doctor\.md#([a-z-]+)\)", (folder / "errors.md").read_text()))
+    headings = set(re.findall(r"^## ([a-z-]+)$", (folder / "doctor.md").read_text(), re.MULTILINE))
+    assert len(linked) > 20
+    assert linked <= headings

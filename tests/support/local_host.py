@@ -15,7 +15,7 @@ from pathlib import Path
 from gpuws.host import session
 from gpuws.host.refusal import refused
 from gpuws.host.script import fields, frame, script, unframe
-from gpuws.plan.model import Profile, Target
+from gpuws.plan.model import Pairs, Profile, Target
 from gpuws.plan.ports import Arrival, Flow, Process, Reply, Script, Sink, Stream
 from tests.support.local_flow import CONNECT_FAILED, Carrier
 
@@ -216,6 +216,9 @@ class LocalHost:
 
     def peer(self) -> tuple[object, ...] | None:
         return None
+
+    def agreed(self) -> Pairs:
+        return ()
 
     def last_heard(self) -> float:
         return time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from gpuws import __version__, completing, options
-from gpuws.cli import environments, forwards, laptop, logins, workspaces
+from gpuws.cli import doctor, environments, forwards, laptop, logins, workspaces
 from gpuws.cli.words import telling
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
@@ -41,6 +41,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "ls": workspaces.status,
     "forward": forwards.forward,
     "trust": laptop.trust,
+    "doctor": doctor.doctor,
     "demo": laptop.demo,
 }
 _SETTINGS: dict[str, dict[str, Any]] = {

@@ -34,11 +34,13 @@ stream_http() {
     printf 'url = "%s"\n' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')" |
       curl -fsSL --connect-timeout 15 --max-time "$2" --speed-limit 1 --speed-time 30 -K -
   elif have python3; then
-    printf %s "$1" | limited "$2" python3 -c "$STREAM" "$2"
+    printf %s "$1" | limited "$2" python3 -B -c "$STREAM" "$2"
   elif have wget; then
+    w_forget='' # GNU's keeps a file in HOME about who wants https; busybox's knows no such option
+    case $(wget --help 2>&1) in *--no-hsts*) w_forget=--no-hsts ;; esac
     case $1 in
     *@* | */t/*) refuse 'wget would show the password of the address; curl or python3 is needed' ;;
-    *) limited "$2" wget -q -T 30 -O - "$1" ;;
+    *) limited "$2" wget -q ${w_forget:+"$w_forget"} -T 30 -O - "$1" ;;
     esac
   else
     refuse 'the host has no curl, wget or python3'

@@ -14,14 +14,14 @@ from gpuws.host.sanitise import one_line
 from gpuws.host.script import fields, script
 from gpuws.plan.declared import conda_specs
 from gpuws.plan.mirrors import candidates, expanded, home, name_of, split_spec
-from gpuws.plan.model import Mirror
+from gpuws.plan.model import HostFacts, Mirror, Pairs
 from gpuws.plan.ports import Host, Progress
 from gpuws.plan.virtual import PLATFORMS
 
 _SECONDS = 120.0  # for the whole question; an address has few of them
 
 Group = tuple[str, tuple[str, ...]]
-"""channel or index, and the addresses of one, best first."""
+"""channel, index or hub, and the addresses of one, best first."""
 
 _RC = (".condarc", ".mambarc")
 
@@ -36,6 +36,15 @@ class Verdict:
     @property
     def lacks(self) -> bool:
         return "404" in self.reason
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a host goes out: for which platform, and what may name a proxy."""
+
+    platform: str
+    prologue: tuple[str, ...] = ()
+    env: Pairs = ()
 
 
 def mirrored(host: Host, order: BuildOrder, progress: Progress) -> BuildOrder:
@@ -53,7 +62,8 @@ def mirrored(host: Host, order: BuildOrder, progress: Progress) -> BuildOrder:
     if not asked and not index:
         return order
     groups = [("channel", each) for each in asked.values()]
-    verdicts = _ask(host, order, groups + ([("index", (index,))] if index else []))
+    way = Way(platform(order.facts), order.prologue, order.env)
+    verdicts = verdicts_of(host, way, groups + ([("index", (index,))] if index else []))
     chosen = _chosen(order, asked, verdicts)
     if index and not verdicts[index].reason:
         order = replace(order, pip_index=index)
@@ -109,10 +119,11 @@ def _index(order: BuildOrder, mirror: Mirror) -> str:
     return mirror.pip or "" if through_pip and not order.pip_index else ""
 
 
-def _ask(host: Host, order: BuildOrder, groups: list[Group]) -> dict[str, Verdict]:
+def verdicts_of(host: Host, way: Way, groups: list[Group]) -> dict[str, Verdict]:
     """By the address as it was asked about; a verdict's own is what that means on the host.
 
-    Behind one that is of use the others of its group are not asked.
+    Behind one that is of use the others of its group are not asked. One round trip, which writes
+    nothing there.
     """
     program = script(
         "gpuws.environments",
@@ -121,8 +132,8 @@ def _ask(host: Host, order: BuildOrder, groups: list[Group]) -> dict[str, Verdic
         "gpuws.environments.conda:alias.sh",
         "mirrors.sh",
     )
-    words = [_platform(order), "\n".join(order.prologue), str(len(order.env))]
-    words += [word for pair in order.env for word in pair]
+    words = [way.platform, "\n".join(way.prologue), str(len(way.env))]
+    words += [word for pair in way.env for word in pair]
     for kind, addresses in groups:
         words += [kind, str(len(addresses)), *addresses]
     answers = fields(host.run(program, *words, timeout=_SECONDS), "environment")
@@ -131,8 +142,8 @@ def _ask(host: Host, order: BuildOrder, groups: list[Group]) -> dict[str, Verdic
     return _verdicts([each for _, addresses in groups for each in addresses], said, alias)
 
 
-def _platform(order: BuildOrder) -> str:
-    return PLATFORMS.get((order.facts.system, order.facts.machine), "noarch")
+def platform(facts: HostFacts) -> str:
+    return PLATFORMS.get((facts.system, facts.machine), "noarch")
 
 
 def _verdicts(every: list[str], said: dict[str, str], alias: str) -> dict[str, Verdict]:

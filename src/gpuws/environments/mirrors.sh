@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # MODULES is login.sh's
-# mirrors.sh SUBDIR PROLOGUE VARIABLES [NAME VALUE]... [channel|index COUNT ADDRESS...]...: of each
-# group the first address that has what it is named for. The groups are asked at the same time, each
-# in its order, an address for LIMIT seconds. VARIABLES: how many.
+# mirrors.sh SUBDIR PROLOGUE VARIABLES [NAME VALUE]... [channel|index|hub COUNT ADDRESS...]...: of
+# each group the first address that has what it is named for. The groups are asked at the same time,
+# each in its order, an address for LIMIT seconds. VARIABLES: how many. Writes nothing.
 # Answers by the address's number: "yes N", or "no N REASON"; and alias, where names lead.
 
 LIMIT=5
@@ -14,18 +14,17 @@ proxies() {
   ! have bash || p_shell='bash'
   p_found=$(printf '%s\n' "$MODULES" '{' "$1" '} >/dev/null 2>&1 </dev/null' env |
     limited "$LIMIT" "$p_shell" 2>/dev/null | grep -i '^[a-z]*_proxy=') || :
-  while IFS= read -r p_line; do
-    [ -z "$p_line" ] || export "${p_line%%=*}=${p_line#*=}"
-  done <<END
-$p_found
-END
+  lines_of "$p_found" set_proxy
 }
+
+set_proxy() { export "${1%%=*}=${1#*=}"; }
 
 # page KIND ADDRESS: one that only what is looked for has. Every conda tool can use repodata.json,
 # and no index of packages that serves builds is without pip.
 page() {
   case $1 in
   channel) printf '%s/%s/repodata.json\n' "$(channel_url "$2")" "$subdir" ;;
+  hub) printf '%s/api/models?limit=1\n' "${2%/}" ;;
   *) case $2 in
     file://* | /*) printf '%s/pip/index.html\n' "${2%/}" ;;
     *) printf '%s/pip/\n' "${2%/}" ;;
@@ -38,6 +37,7 @@ page() {
 known_by() {
   case $1 in
   channel) [ "$(dd bs=1 count=1 2>/dev/null)" = '{' ] && printf 'found\n' ;;
+  hub) [ "$(dd bs=1 count=1 2>/dev/null)" = '[' ] && printf 'found\n' ;;
   *) sed -n '/pip-[0-9]/{
 s/.*/found/p
 q

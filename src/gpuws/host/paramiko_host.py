@@ -17,7 +17,7 @@ from gpuws.host.script import fields, script
 from gpuws.host.sessions import Sessions
 from gpuws.host.transport import WINDOW, Transport
 from gpuws.host.watchdog import Watchdog
-from gpuws.plan.model import Profile, Target
+from gpuws.plan.model import Pairs, Profile, Target
 from gpuws.plan.ports import FAR, Flow, Process, Reply, Script, Sink, Stream
 
 
@@ -143,6 +143,9 @@ class ParamikoHost:
 
     def peer(self) -> tuple[object, ...] | None:
         return self._transport.wire.peer
+
+    def agreed(self) -> Pairs:
+        return self._transport.agreed()
 
     def last_heard(self) -> float:
         return self._transport.wire.last_heard

@@ -1,25 +1,14 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # has_timeout and tokens are read by the probe's parts
+# shellcheck disable=SC2034,SC2154 # variables are shared with the probe's parts
 # probe.sh ROOT PROLOGUE LOGIN_ENV [TOKENS [SHARED]]: everything `up` must know, in one answer. Writes nothing.
 #   ROOT       root folder of gpuws; "" = the path in ~/.gpuws-root, else ~/gpuws
 #   PROLOGUE   shell text such as "module load cuda", run before tools are looked for; "" = none
 #   LOGIN_ENV  1: take PATH and the conda variables of one login shell
 #   TOKENS     1: the workspaces' tokens too
 #   SHARED     the folder of shared_root:, "" = none
-#
-# Parts run side by side into pipes, and only the readers of these pipes have a deadline: a process
-# that waits for a dead file server cannot even be killed, so nobody may wait for it. A part that
-# came to its end says so with an `answered` line. No here-documents: bash keeps them in /tmp.
-
-PATIENCE=9 # seconds for each pipe; once one ran out, the next has had its time
 
 main() {
-  # busybox before 1.30 wants -t before the seconds: such a timeout is as good as none
-  has_timeout=yes
-  started=$(timeout 5 date +%s 2>/dev/null) || {
-    has_timeout=no
-    started=$(date +%s)
-  }
+  begin
   who=$(id)
   uid=${who#uid=}
   uid=${uid%%[!0-9]*}
@@ -43,19 +32,6 @@ main() {
     rest "$left" || :
   }
 }
-
-# part NAME FUNCTION [ARG...]: run it detached, so that the shell does not wait for it.
-part() {
-  part_name=$1
-  shift
-  (
-    "$@"
-    say answered "$part_name"
-  ) </dev/null 2>/dev/null &
-}
-
-# rest SECONDS: pass on what the parts tell, as it comes, until the last one ended.
-rest() { within "$1" cat; }
 
 tell_host() {
   # one answer in a fixed order: system, name, machine

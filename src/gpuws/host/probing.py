@@ -10,6 +10,7 @@ LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh", "gpuws.engines.tmux:
 
 PROBE = (
     "probe/within.sh",
+    "probe/parts.sh",
     "probe/shared.sh",
     "probe/root.sh",
     "probe/home.sh",
@@ -35,3 +36,14 @@ def probe_script() -> Script:
 def pulse_script() -> Script:
     """Only the GPUs' state; answers go to gpuws.plan.cards.cards_from. No arguments."""
     return script("gpuws.host", "probe/within.sh", "probe/tools.sh", "probe/gpus.sh", "pulse.sh")
+
+
+def doctor_script() -> Script:
+    """What `gpuws doctor` asks beside the probe.
+
+    Arguments: the root folder, the folder for sockets ("" = none), the folder of cache_dir: ("" =
+    the tools' own), then environments. Answers go to gpuws.plan.doctor.seen.seen_from.
+    """
+    parts = ("probe/within.sh", "probe/parts.sh", "probe/root.sh")
+    own = (f"doctor/{each}.sh" for each in ("folders", "servers", "sockets"))
+    return script("gpuws.host", *parts, *own, "doctor.sh")

@@ -6,6 +6,7 @@ import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 
 from gpuws.errors import GpuwsError
@@ -45,7 +46,7 @@ def run(
     finished = collected.wait(timeout if taken else 0.0)
     reply = unframe(collected.out(), sentinel, collected.err())
     if reply is not None:
-        return reply
+        return replace(reply, before=collected.before())
     if not finished:
         raise too_slow(script.name, timeout)
     if not channel.get_transport().is_active():
@@ -108,6 +109,10 @@ class _Collector:
             return b""
         middle = f"\n[{self._left_out} bytes left out]\n".encode() if self._left_out else b""
         return self._begin + bytes(self._head) + middle + bytes(self._tail)
+
+    def before(self) -> str:
+        """What came instead of silence before the opening sentinel, made inert."""
+        return sanitise(self._early.partition(self._begin)[0], _NOISE).strip()
 
     def err(self) -> bytes:
         return bytes(self._errors)

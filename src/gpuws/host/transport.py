@@ -30,7 +30,7 @@ from gpuws.host.refusal import ChannelRefused
 from gpuws.host.sanitise import one_line
 from gpuws.host.userauth import Conversation
 from gpuws.host.wire import Wire
-from gpuws.plan.model import Target
+from gpuws.plan.model import Pairs, Target
 from gpuws.plan.ports import Sink
 
 WINDOW = 2 << 20  # bytes at first; a stream whose reader keeps up opens it further
@@ -61,6 +61,8 @@ class Transport(paramiko.Transport):
 
     if TYPE_CHECKING:
         server_extensions: dict[str, bytes | str]
+        remote_cipher: str
+        agreed_on_strict_kex: bool
         _channels: Any
         _preferred_keys: tuple[str, ...]
 
@@ -112,6 +114,18 @@ class Transport(paramiko.Transport):
     def begin_login(self) -> Conversation:
         self.auth_handler = conversation = Conversation(self)
         return conversation
+
+    def agreed(self) -> Pairs:
+        """See ``ports.Host.agreed``."""
+        conversation = self.auth_handler
+        offered = conversation.offered if isinstance(conversation, Conversation) else ()
+        found = {
+            "cipher": self.remote_cipher,
+            "host_key": self.host_key_type,
+            "strict": "yes" if self.agreed_on_strict_kex else "no",
+            "login": ",".join(offered),
+        }
+        return tuple((name, one_line(value, 200)) for name, value in found.items() if value)
 
     # --- channels --------------------------------------------------------------------------------
 

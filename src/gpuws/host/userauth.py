@@ -44,6 +44,7 @@ class Conversation(AuthHandler):
         self._answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         self._introduced = False
         self.banners: list[str] = []
+        self.offered: tuple[str, ...] = ()  # ways to log in, as the server named them first
 
     def request(self, user: str, method: str, body: bytes = b"") -> Answer:
         """Ask to log in and wait for the answer."""
@@ -126,6 +127,7 @@ class Conversation(AuthHandler):
 
     def _failure(self, m: Message) -> None:
         allowed = tuple(m.get_list())
+        self.offered = self.offered or allowed
         self._answers.put(Answer("failure", allowed, m.get_boolean()))
 
     def _more(self, m: Message) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from gpuws.plan.model import Target
+from gpuws.plan.model import Pairs, Target
 from gpuws.plan.ports import Arrival, Flow, Host, Process, Progress, Reply, Script, Sink, Stream
 
 
@@ -95,6 +95,9 @@ class Counted:
 
     def peer(self) -> tuple[object, ...] | None:
         return self._host.peer()
+
+    def agreed(self) -> Pairs:
+        return self._host.agreed()
 
     def last_heard(self) -> float:
         return self._host.last_heard()

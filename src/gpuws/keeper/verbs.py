@@ -10,6 +10,7 @@ from gpuws.plan.codec import decode, encode
 from gpuws.plan.requests import (
     AutoForwardRequest,
     DiffRequest,
+    DoctorRequest,
     DownRequest,
     EndForwardRequest,
     EnvironmentsRequest,
@@ -37,6 +38,7 @@ REQUESTS: dict[str, type[Request]] = {
     "auto_forward": AutoForwardRequest,
     "end_forward": EndForwardRequest,
     "status": StatusRequest,
+    "doctor": DoctorRequest,
     "down": DownRequest,
     "env_list": EnvironmentsRequest,
     "env_diff": DiffRequest,

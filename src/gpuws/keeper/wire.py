@@ -44,13 +44,18 @@ def known() -> list[str]:
 
 
 def run_folder() -> Path:
-    """An own 0700 folder for sockets: under the state folder, or a short path beside /tmp."""
+    """An own 0700 folder for sockets, which is made where it is missing."""
+    return places.private(run_path())
+
+
+def run_path() -> Path:
+    """Where it is: under the state folder, or a short path beside /tmp."""
     folder = places.state() / "run"
     if len(os.fsencode(folder)) + 22 > _LONGEST_SOCKET:
         tag = hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]
         uid = os.getuid() if hasattr(os, "getuid") else 0
         folder = Path(tempfile.gettempdir()) / f"gpuws-{uid}-{tag}"
-    return places.private(folder)
+    return folder
 
 
 def listen(key: str) -> Listener:
@@ -79,7 +84,9 @@ def _clear_stale(where: str) -> None:
 
 
 def dial(key: str) -> Wire | None:
-    """A connection to the live keeper of this host, or None."""
+    """A connection to the live keeper of this host, or None. Nothing is made for that."""
+    if not _WINDOWS and not os.path.lexists(run_path()):
+        return None
     try:
         return Wire(Client(address(key), family="AF_PIPE" if _WINDOWS else "AF_UNIX"))
     except (OSError, EOFError):

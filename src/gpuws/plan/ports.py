@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gpuws.errors import GpuwsError
-from gpuws.plan.model import Profile, Target
+from gpuws.plan.model import Pairs, Profile, Target
 
 FAR = 0.02
 """Seconds of round trip from which on it pays to have ready what may not be used."""
@@ -28,6 +28,7 @@ class Reply:
     out: str
     status: int
     err: str = ""
+    before: str = ""  # what the login shell's own files printed first
 
 
 class Stream(Protocol):
@@ -200,6 +201,12 @@ class Host(Protocol):
 
     def peer(self) -> tuple[object, ...] | None:
         """The socket address at the other end; None through a proxy command or a jump host."""
+        ...
+
+    def agreed(self) -> Pairs:
+        """What the two ends settled on: ``cipher``, ``host_key`` and ``strict`` (yes or no, of the
+        key exchange) by name, and ``login``, the ways to log in that the host offered first, with
+        commas between. What is not known is left out."""
         ...
 
     def last_heard(self) -> float:

@@ -129,6 +129,13 @@ class StatusRequest:
 
 
 @dataclass(frozen=True)
+class DoctorRequest:
+    """What is wrong with one host, or could be better."""
+
+    reach: Reach
+
+
+@dataclass(frozen=True)
 class EnvironmentsRequest:
     """The environments of one host."""
 
@@ -221,6 +228,7 @@ Request = (
     | EndForwardRequest
     | DownRequest
     | StatusRequest
+    | DoctorRequest
     | EnvironmentsRequest
     | RemoveEnvironmentsRequest
     | DiffRequest

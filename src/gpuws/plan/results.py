@@ -187,6 +187,16 @@ class EnvironmentUnpacked:
 
 
 @dataclass(frozen=True)
+class Examination:
+    """Answer of doctor. ``checks``: plan.doctor.finding.Finding; ``exit``: the exit code of the
+    first problem, 0 without one."""
+
+    host: str
+    checks: tuple[dict[str, Any], ...]
+    exit: int
+
+
+@dataclass(frozen=True)
 class Exited:
     code: int
 

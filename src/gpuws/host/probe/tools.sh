@@ -66,7 +66,7 @@ find_in() {
 }
 
 # Each interpreter runs beside the others and says its own line, shorter than a pipe's atomic write.
-# -S: `site` costs more than the rest of the start.
+# -S: `site` costs more than the rest of the start. -B: a Python of the user's would leave byte code.
 tell_pythons() {
   seen=
   folders=$PATH:/usr/local/bin:/usr/bin
@@ -90,7 +90,7 @@ try_pythons() {
   for python in "$@"; do
     if [ -f "$python" ] && [ -x "$python" ] && ! is_seen "$python"; then
       seen=$seen$python$NL
-      within 5 "$python" -I -S -c "$PYTHON" "$python" &
+      within 5 "$python" -I -S -B -c "$PYTHON" "$python" &
     fi
   done
 }
