@@ -115,7 +115,8 @@ class Sshd:
         make_key(self.host_key)
         make_key(self.user_key)
         shutil.copy(self.user_key.with_suffix(".pub"), self.authorized_keys)
-        self._server_lines = [*lines, *_session(home, shell, env or {})]
+        self._session_lines = _session(home, shell, env or {})
+        self._server_lines = [*lines, *self._session_lines]
         self._client_lines = list(client_lines)
 
     def start(self) -> None:
@@ -136,6 +137,10 @@ class Sshd:
                 return
             self.port = free_port()
         raise AssertionError(self.log())
+
+    def change(self, lines: Sequence[str]) -> None:
+        """Other lines of its configuration from the next start on, before those of ``home``."""
+        self._server_lines = [*lines, *self._session_lines]
 
     @property
     def pid(self) -> int:
