@@ -97,3 +97,20 @@ def test_a_server_that_forbids_all_forwarding_is_named_before_anything_is_made(l
         assert "bridge: stdio" in error["hint"]
         assert not lab.root.exists()
         assert took < 6  # the start of two Pythons on a busy machine among it
+
+
+def test_a_bridge_carries_the_whole_journey_where_nothing_else_may(jupyter_env: Path) -> None:
+    """Rows 26 and 27: DisableForwarding, and one session at a time; the user asked for a bridge."""
+    with lab_with("DisableForwarding yes", "MaxSessions 1") as lab:
+        words = ("up", "gpubox", *WORDS, "--use-env", str(jupyter_env), "--bridge", "stdio")
+        dry = lab.laptop.ok("--json", *words, "--dry-run").data()
+        assert "through a bridge" in " ".join(dry["steps"])
+        made = lab.laptop.ok(*words)
+        assert "a site may forbid that" in made.err
+        computes(lab)
+        lab.laptop.ok("--bridge", "stdio", "attach", "gpubox/w", "-d")
+        done = lab.laptop.ok("--bridge", "stdio", "exec", "gpubox", "--", "echo", "there")
+        assert done.out == "there\n"
+        down = lab.laptop.ok("--json", "--bridge", "stdio", "down", "--yes").data()
+        assert (down["stopped"], down["left"]) == (["w"], [])
+        assert carriers(nonce(lab)) == {}

@@ -225,6 +225,13 @@ def _reverse(node: Node) -> tuple[ReverseForward, ...]:
     return tuple(found)
 
 
+def bridge_word(text: str) -> str | None:
+    """Raises ValueError."""
+    if text not in ("stdio", "none"):
+        raise ValueError(f"{quoted(text)} is neither stdio nor none")
+    return None if text == "none" else text
+
+
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
@@ -245,5 +252,6 @@ READERS: dict[str, Reader] = {
     "login_env": _yes_or_no,
     "forwards": _forwards,
     "reverse": _reverse,
+    "bridge": lambda node: bridge_word(one_line(node)),
 }
 """Key of hosts.yaml → its reader; ``env`` is read by checked_variables."""

@@ -36,7 +36,7 @@ main() {
     listening "$place/s" || :
     forget "$place"
   } >/dev/null 2>&1 &
-  for each in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     [ -d "$place" ] || return 0
     if [ -S "$place/s" ]; then
       say socket "$place/s"

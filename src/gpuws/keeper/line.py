@@ -91,10 +91,13 @@ class Line:
             self._connect(self.reach, hasty, ask, progress)
 
     def _connect(self, reach: Reach, profile: Profile, ask: Ask, progress: Progress) -> None:
+        from gpuws.host.bridge.bridged import bridged_where_needed
         from gpuws.host.connect import connect
 
+        entry = reach.entry
         try:
             made = connect(profile, ask, progress)
+            made = bridged_where_needed(made, entry.bridge, entry.root or "", progress)
         except GpuwsError as error:
             if verdict(error) is not Verdict.PERSON:
                 self._failed = time.monotonic(), error

@@ -100,6 +100,7 @@ class HostEntry:
     login_env: bool = False
     forwards: tuple[NamedForward, ...] = ()
     reverse: tuple[ReverseForward, ...] = ()
+    bridge: str | None = None  # stdio: through a program on the host, where forwarding is forbidden
     where: str = ""  # "file:line" for messages
 
 
