@@ -9,7 +9,7 @@ runs() {
 
 # find_python ROOT: sets python; status 1 where there is none.
 find_python() {
-  for python in python3 /usr/bin/python3 /usr/libexec/platform-python; do
+  for python in python3 /usr/libexec/platform-python; do
     ! runs "$python" || return 0
   done
   for each in "$1"/workspaces/*/workspace.json; do
