@@ -136,7 +136,5 @@ class Bridged:
         return self._host.last_heard()
 
     def close(self) -> None:
-        with self._turn:
-            if self._link is not None:
-                self._link.close()
+        """The program hears the end of its stdin."""
         self._host.close()
