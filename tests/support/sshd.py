@@ -204,10 +204,11 @@ class Sshd:
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "AllowStreamLocalForwarding yes",
-            "MaxStartups 100",
             "MaxSessions 100",
             "LogLevel VERBOSE",
         ]
+        if not any(line.startswith("MaxStartups") for line in self._server_lines):
+            lines.append("MaxStartups 100")  # the one word of which the last value wins
         self._server_config.write_text("\n".join(lines) + "\n")
         self._tell_client()
 
