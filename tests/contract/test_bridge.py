@@ -52,12 +52,17 @@ def programs(server: Sshd) -> list[psutil.Process]:
 
 
 def test_it_is_one_program_that_goes_with_the_connection(server: Sshd) -> None:
-    with bridged(server) as host, far_end(echo) as target, carried(host, target) as forward:
-        with dial(forward) as one, dial(forward) as other:
-            for client in (one, other):
-                client.sendall(b"hi")
-                assert client.recv(2) == b"hi"
-            assert len(programs(server)) == 1
+    with (
+        bridged(server) as host,
+        far_end(echo) as target,
+        carried(host, target) as forward,
+        dial(forward) as one,
+        dial(forward) as other,
+    ):
+        for client in (one, other):
+            client.sendall(b"hi")
+            assert client.recv(2) == b"hi"
+        assert len(programs(server)) == 1
     assert eventually(lambda: programs(server) == [])
 
 
@@ -72,16 +77,17 @@ def test_a_client_that_reads_nothing_holds_nobody_up(server: Sshd) -> None:
         far_end(echo) as other,
         carried(host, target) as forward,
         carried(host, other) as quick,
+        dial(forward) as idle,
+        dial(quick) as client,
     ):
-        with dial(forward) as idle, dial(quick) as client:
-            idle.recv(1)
-            before = psutil.Process().memory_info().rss
-            for _ in range(50):
-                client.sendall(b"hi")
-                assert client.recv(2) == b"hi"
-            assert psutil.Process().memory_info().rss - before < 16 << 20
-            assert forward.stats().bytes_in < 16 << 20
-            assert len(read_all(idle)) == (400 << 16) - 1
+        idle.recv(1)
+        before = psutil.Process().memory_info().rss
+        for _ in range(50):
+            client.sendall(b"hi")
+            assert client.recv(2) == b"hi"
+        assert psutil.Process().memory_info().rss - before < 16 << 20
+        assert forward.stats().bytes_in < 16 << 20
+        assert len(read_all(idle)) == (400 << 16) - 1
 
 
 def test_one_that_is_ended_is_a_reset_and_the_next_connection_begins_another(

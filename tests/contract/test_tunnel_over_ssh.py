@@ -42,7 +42,6 @@ from tests.support.near_end import (
 from tests.support.person import Ear
 from tests.support.sshd import Sshd, running_sshd
 
-
 FORBIDDING = ("DisableForwarding yes", "MaxSessions 1")
 
 
