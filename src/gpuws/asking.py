@@ -41,6 +41,8 @@ def reach(host: str, options: Options, person: Person) -> Reach:
     entries = _entries(host, options, person)
     project = projects.entry_of(host, options, entries, person)
     entry = entries.get(host) or project or HostEntry(host)
+    if options.bridge:
+        entry = replace(entry, bridge=None if options.bridge == "none" else options.bridge)
     near = () if host in entries or project else tuple(difflib.get_close_matches(host, entries, 3))
     config = str(Path(options.ssh_config).absolute()) if options.ssh_config else None
     return Reach(
@@ -52,7 +54,7 @@ def reach(host: str, options: Options, person: Person) -> Reach:
         options.timeout,
         options.verbose,
         near,
-        of_project=entry is project,
+        of_project=project is not None and host not in entries,
     )
 
 
@@ -142,7 +144,13 @@ def up_request(
     found = reach(split(host)[0], options, person)
     name = split(host)[1] if name is None else name
     chosen_by_flag = files or use_env
-    flags = {**settings, "name": name, "environment": chosen_by_flag, "use_env": chosen_by_flag}
+    flags = {
+        **settings,
+        "name": name,
+        "environment": chosen_by_flag,
+        "use_env": chosen_by_flag,
+        "bridge": options.bridge,
+    }
     entry, projects_name = projects.overlaid(found.entry, flags, options, person)
     found = replace(found, entry=entry)
     name = projects_name if name is None else name

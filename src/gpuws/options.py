@@ -18,6 +18,7 @@ class Options:
     hosts: str | None = None
     json: bool = False
     transport: str = "paramiko"
+    bridge: str | None = None  # stdio | none; None: as hosts.yaml says
     accept_new: bool = False
     verbose: int = 0
     quiet: bool = False
@@ -40,6 +41,7 @@ _VALUES = {
     "--ssh-config": "ssh_config",
     "--hosts": "hosts",
     "--transport": "transport",
+    "--bridge": "bridge",
     "--timeout": "timeout",
 }
 _VERBOSE = {"-v": 1, "-vv": 2, "-vvv": 3, "--verbose": 1}
@@ -48,7 +50,7 @@ HELP = """\
 Global options, before or after the verb (each also as GPUWS_... variable):
 -p/--port N (the SSH port) | --ssh-config FILE (as ssh -F) | --hosts FILE |
 --json | --accept-new | --no-input | --timeout SECONDS | -v/-vv/-vvv | -q |
---transport paramiko | --debug | --version"""
+--transport paramiko | --bridge stdio|none (where forwarding is forbidden) | --debug | --version"""
 
 
 def take(argv: Sequence[str]) -> tuple[Options, list[str]]:
@@ -107,6 +109,8 @@ def _value(name: str, key: str, text: str | None) -> object:
         return _number(name, text, 1, 65535)
     if key == "timeout":
         return float(_number(name, text, 1, 86400))
+    if key == "bridge" and text not in ("stdio", "none"):
+        raise GpuwsError("usage", f"{name} takes stdio or none, not {text!r}")
     if key == "transport" and text != "paramiko":
         raise GpuwsError(
             "usage", f"{name} {text}: only paramiko exists so far", hint="leave it out"

@@ -594,11 +594,41 @@ def test_a_server_that_hangs_up_at_once_is_tried_three_times() -> None:
 
 
 def test_a_server_that_is_busy_for_a_moment_is_reached(server: Sshd) -> None:
-    with running_sshd(server.folder / "busy", ["MaxStartups 1"]) as busy:
+    """Row 25."""
+    with running_sshd(server.folder / "busy", ["MaxStartups 1:100:1"]) as busy:
         waiting = socket.create_connection(("127.0.0.1", busy.port))  # takes the only place
+        assert waiting.recv(4) == b"SSH-"
         threading.Timer(0.1, waiting.close).start()
         with connected(of(busy)) as host:
             assert host.alive()
+        assert "past MaxStartups" in busy.log()
+
+
+def test_a_server_that_stays_busy_is_told_with_its_limit(server: Sshd) -> None:
+    """Row 25: three tries, then its name."""
+    with running_sshd(server.folder / "full", ["MaxStartups 1:100:1"]) as busy:
+        with socket.create_connection(("127.0.0.1", busy.port)) as waiting:
+            assert waiting.recv(4) == b"SSH-"
+            error = refusal(of(busy))
+        assert (error.code, error.retryable) == ("connection-lost", True)
+        assert "MaxStartups" in error.message
+        assert busy.log().count("drop connection") == 3
+
+
+def test_a_server_that_bans_us_for_a_while_is_asked_once_and_says_so() -> None:
+    """PerSourcePenalties, as sshd 9.8 and later answer; here its words from a stand-in."""
+    tries: list[socket.socket] = []
+
+    def ban(sock: socket.socket) -> None:
+        tries.append(sock)
+        sock.sendall(b"Not allowed at this time\r\n")
+        sock.close()
+
+    with listening(ban) as port:
+        error = refusal(at(port))
+    assert error.code == "connection-lost"
+    assert "PerSourcePenalties" in error.message
+    assert len(tries) == 1
 
 
 def test_a_server_that_stops_after_its_banner_fails_at_the_deadline(

@@ -1,4 +1,5 @@
-"""The forward over a real OpenSSH server: what it carries, and what happens when SSH breaks."""
+"""The forward over a real OpenSSH server, one that forwards and one that does not, where a bridge
+does: what it carries, and what happens when SSH breaks."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gpuws.errors import GpuwsError
+from gpuws.host.bridge.bridged import bridged_where_needed
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host
 from tests.support.far_end import (
@@ -36,18 +39,29 @@ from tests.support.near_end import (
     log_in,
     read_all,
 )
+from tests.support.person import Ear
 from tests.support.sshd import Sshd, running_sshd
 
+FORBIDDING = ("DisableForwarding yes", "MaxSessions 1")
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Sshd]:
-    with short_folder() as folder, running_sshd(folder / "d") as sshd:
+
+@pytest.fixture(scope="module", params=[(), FORBIDDING], ids=["forwarded", "bridged"])
+def server(request: pytest.FixtureRequest) -> Iterator[Sshd]:
+    with short_folder() as folder, running_sshd(folder / "d", request.param) as sshd:
         yield sshd
+
+
+def reached(server: Sshd, port: int = 0) -> Host:
+    """Through a bridge where it forwards nothing, which has been used once."""
+    host = bridged_where_needed(log_in(server, port), "stdio", "", Ear())
+    with pytest.raises(GpuwsError):
+        host.open_stream(Target(socket="/none"))
+    return host
 
 
 @pytest.fixture
 def host(server: Sshd) -> Iterator[Host]:
-    one = log_in(server)
+    one = reached(server)
     yield one
     one.close()
 
@@ -197,7 +211,7 @@ def test_a_download_cut_with_the_connection_is_a_reset_and_the_port_stays(server
         sock.sendall(b"the first half")
         sock.recv(1)
 
-    host = log_in(server)
+    host = reached(server)
     with far_end(half) as target, carried(host, target) as forward:
         with dial(forward) as client:
             assert client.recv(14) == b"the first half"
@@ -207,7 +221,7 @@ def test_a_download_cut_with_the_connection_is_a_reset_and_the_port_stays(server
         port = forward.local_port
         with dial(forward) as patient:  # it comes while there is no connection
             assert eventually(lambda: forward.stats().waiting == 1)
-            again = log_in(server)
+            again = reached(server)
             forward.retarget(partial(again.open_flow, target))
             assert patient.recv(14) == b"the first half"
         with dial(forward) as client:
@@ -226,7 +240,7 @@ def test_a_flow_asked_for_on_a_connection_that_dies_is_asked_for_on_the_next(ser
     with (
         far_end(answer) as target,
         FaultProxy(("127.0.0.1", server.port)) as proxy,
-        contextlib.closing(log_in(server, proxy.port)) as host,
+        contextlib.closing(reached(server, proxy.port)) as host,
         carried(host, target) as forward,
         dial(forward) as early,
     ):
@@ -242,7 +256,7 @@ def test_a_flow_asked_for_on_a_connection_that_dies_is_asked_for_on_the_next(ser
             assert eventually(lambda: forward.stats().waiting == 1)
             client.sendall(b"there?")
             client.shutdown(socket.SHUT_WR)
-            with contextlib.closing(log_in(server)) as again:
+            with contextlib.closing(reached(server)) as again:
                 forward.retarget(partial(again.open_flow, target))
                 assert read_all(client) == b"you asked: are you there?"
     assert len(met) == 2

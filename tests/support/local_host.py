@@ -101,6 +101,8 @@ def _reply(done: subprocess.CompletedProcess[bytes], sentinel: str, cap: int) ->
 class LocalHost:
     """Runs scripts with ``shell -s`` under ``home``; ``env`` replaces the environment."""
 
+    bridged = False
+
     def __init__(
         self,
         home: Path,

@@ -115,7 +115,8 @@ class Sshd:
         make_key(self.host_key)
         make_key(self.user_key)
         shutil.copy(self.user_key.with_suffix(".pub"), self.authorized_keys)
-        self._server_lines = [*lines, *_session(home, shell, env or {})]
+        self._session_lines = _session(home, shell, env or {})
+        self._server_lines = [*lines, *self._session_lines]
         self._client_lines = list(client_lines)
 
     def start(self) -> None:
@@ -136,6 +137,10 @@ class Sshd:
                 return
             self.port = free_port()
         raise AssertionError(self.log())
+
+    def change(self, lines: Sequence[str]) -> None:
+        """Other lines of its configuration from the next start on, before those of ``home``."""
+        self._server_lines = [*lines, *self._session_lines]
 
     @property
     def pid(self) -> int:
@@ -199,10 +204,11 @@ class Sshd:
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "AllowStreamLocalForwarding yes",
-            "MaxStartups 100",
             "MaxSessions 100",
             "LogLevel VERBOSE",
         ]
+        if not any(line.startswith("MaxStartups") for line in self._server_lines):
+            lines.append("MaxStartups 100")  # the one word of which the last value wins
         self._server_config.write_text("\n".join(lines) + "\n")
         self._tell_client()
 

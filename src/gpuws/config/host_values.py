@@ -237,6 +237,13 @@ def _keep_login(node: Node) -> float:
     return found
 
 
+def bridge_word(text: str) -> str | None:
+    """Raises ValueError."""
+    if text not in ("stdio", "none"):
+        raise ValueError(f"{quoted(text)} is neither stdio nor none")
+    return None if text == "none" else text
+
+
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
@@ -258,5 +265,6 @@ READERS: dict[str, Reader] = {
     "forwards": _forwards,
     "reverse": _reverse,
     "keep_login": _keep_login,
+    "bridge": lambda node: bridge_word(one_line(node)),
 }
 """Key of hosts.yaml → its reader; ``env`` is read by checked_variables."""

@@ -21,6 +21,7 @@ class Channel(paramiko.Channel):
 
     exit_signal = ""
     started = False
+    refused = False  # the server runs no commands: it said so of ours
 
     if TYPE_CHECKING:  # paramiko's own, which its stubs leave out
         transport: Transport
@@ -29,9 +30,10 @@ class Channel(paramiko.Channel):
         def _set_window(self, window_size: int, max_packet_size: int) -> None: ...
 
     def start(self, command: str) -> None:
-        """Run a command. No reply is awaited: what it prints, or does not, is the reply."""
+        """Run a command. No reply is awaited: what it prints, or does not, is the reply. But one
+        is asked for: a refusal would be silence else, until the deadline."""
         self.started = True
-        self._request("exec", _text(command))
+        self._request("exec", _text(command), reply=True)
 
     def want_terminal(self, term: str, columns: int, rows: int) -> None:
         size = b"".join(n.to_bytes(4, "big") for n in (columns, rows, 0, 0))
@@ -70,12 +72,12 @@ class Channel(paramiko.Channel):
         self._tell(message)
         self.in_window_threshold += extra // 10
 
-    def _request(self, kind: str, body: bytes) -> None:
+    def _request(self, kind: str, body: bytes, *, reply: bool = False) -> None:
         message = Message()
         message.add_byte(cMSG_CHANNEL_REQUEST)
         message.add_int(self.remote_chanid)
         message.add_string(kind)
-        message.add_boolean(False)
+        message.add_boolean(reply)
         message.add_bytes(body)
         self._tell(message)
 
@@ -88,6 +90,10 @@ class Channel(paramiko.Channel):
         """Over a connection that is gone, too."""
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             super().close()
+
+    def _request_failed(self, m: Message) -> None:
+        self.refused = True
+        super()._request_failed(m)  # type: ignore[misc]  # it closes the channel
 
     def _handle_request(self, m: Message) -> None:
         start = m.packet.tell()

@@ -45,15 +45,15 @@ def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
 
 
 def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
-    """A server with many logins at once hangs up on some (MaxStartups): try again, unevenly.
+    """A server with many logins at once turns some away (MaxStartups): try again, unevenly.
 
-    Only where nothing was said and nobody was asked; a ban of ours must not be fed.
+    Only where nothing else was said and nobody was asked; a ban of ours must not be fed.
     """
     for pause in _PAUSES[: profile.busy_tries - 1]:
         try:
             return _link(profile, ask, progress, 0)
         except GpuwsError as error:
-            if error.code != "connection-lost" or "before a word" not in error.message:
+            if error.code != "connection-lost" or "MaxStartups" not in error.message:
                 raise
         progress.line("the server is busy, trying again")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (spread, not secrecy)

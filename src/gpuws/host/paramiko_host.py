@@ -24,6 +24,8 @@ from gpuws.plan.ports import FAR, Flow, Process, Reply, Script, Sink, Stream
 class ParamikoHost:
     """One connection. Safe to use from several threads; ``close`` may be called twice."""
 
+    bridged = False
+
     def __init__(self, transport: Transport, profile: Profile) -> None:
         self.profile = profile
         self._transport = transport

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from gpuws.host.channel import Channel
 from gpuws.host.sanitise import sanitise
-from gpuws.host.session import lost, no_answer, too_slow
+from gpuws.host.session import lost, no_answer, no_commands, too_slow
 from gpuws.plan.ports import Script
 
 _START = 20.0  # seconds until the login shell has run our command
@@ -92,6 +92,8 @@ class ScriptProcess:
                 raise too_slow("the start of the login shell", _START) from None
             if not block and not self._channel.transport.is_active():
                 raise lost(self._name)
+            if self._channel.refused:
+                raise no_commands("it refuses to run any")
             if not block:
                 status = self._channel.outcome(2.0)
                 raise no_answer(self._name, False, sanitise(early).strip(), status)

@@ -48,7 +48,9 @@ def run(
     if reply is not None:
         return replace(reply, before=collected.before())
     if not finished:
-        raise too_slow(script.name, timeout)
+        raise too_slow(script.name, timeout) if collected.began else stuck(script.name, timeout)
+    if channel.refused:
+        raise no_commands("it refuses to run any")
     if not channel.get_transport().is_active():
         raise lost(script.name)
     raise no_answer(script.name, collected.began, collected.noise(), channel.outcome(3.0))
@@ -200,6 +202,25 @@ def too_slow(what: str, timeout: float) -> GpuwsError:
     )
 
 
+def stuck(what: str, timeout: float) -> GpuwsError:
+    return GpuwsError(
+        "remote-timeout",
+        f"the login shell of the host did not come to {what} within {timeout:g} s",
+        hint="a start-up file such as ~/.bashrc may wait for something there, or the server runs "
+        "its own command (ForceCommand); look with: ssh HOST",
+        retryable=True,
+    )
+
+
+def no_commands(said: str) -> GpuwsError:
+    return GpuwsError(
+        "remote-shell",
+        f"the server runs no commands for this account: {said}",
+        hint="gpuws needs a shell on the host; a gateway may only lead on to it: use the address "
+        "of the machine itself",
+    )
+
+
 def no_answer(what: str, began: bool, said: str, status: int | None) -> GpuwsError:
     """The closing sentinel never came: success is that sentinel, never a status of 0."""
     if "password change required" in said.lower():
@@ -215,8 +236,11 @@ def no_answer(what: str, began: bool, said: str, status: int | None) -> GpuwsErr
         hint = "something on the host ended it: memory limits, or an administrator's rule"
     elif said:
         why = f"the host runs something else than our command{end}: {one_line(said, 200)}"
-        hint = "the server runs its own command (ForceCommand), or the account has no shell"
+        hint = (
+            "the server runs its own command (ForceCommand), the account has no shell, or a "
+            "start-up file such as ~/.bashrc runs another program"
+        )
     else:
         why = f"the login shell ended before our command ran{end}"
-        hint = "a start-up file such as ~/.bashrc may call exit; look there"
+        hint = "a start-up file such as ~/.bashrc may call exit, or the account has no shell"
     return GpuwsError("remote-shell", why, hint=hint, detail=said)

@@ -14,7 +14,7 @@ import paramiko
 from gpuws.errors import GpuwsError
 from gpuws.host import session
 from gpuws.host.channel import Channel
-from gpuws.host.refusal import ChannelRefused
+from gpuws.host.refusal import PROHIBITED, ChannelRefused
 from gpuws.host.sanitise import one_line
 from gpuws.host.script import REMOTE_COMMAND
 from gpuws.host.transport import Transport
@@ -44,6 +44,10 @@ class Sessions:
             try:
                 return self._transport.open_command(_OPEN)
             except ChannelRefused as error:
+                if error.code == PROHIBITED:
+                    raise session.no_commands(
+                        f"it opens no session ({one_line(str(error), 120)})"
+                    ) from None
                 spare = self._take()
                 if spare is not None:
                     spare.close()

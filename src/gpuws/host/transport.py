@@ -41,6 +41,7 @@ _SHA2_MACS = (
     "hmac-sha2-256",
     "hmac-sha2-512",
 )
+_FULL, _BANNED = b"Exceeded MaxStartups", b"Not allowed at this time"  # OpenSSH, without a banner
 _CIPHERS = (
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",
@@ -380,12 +381,21 @@ def _why(wire: Wire, trouble: BaseException | None, deadline: float) -> GpuwsErr
     if wire.spoke_ssh():
         said = f"{wire.name} ({head}) closed the connection: {one_line(str(trouble or ''))}"
         return _connect_error("connection-lost", said, retryable=True)
+    if wire.head.startswith(_FULL):
+        said = f"{wire.name} takes no more logins at once ({head})"
+        return _connect_error("connection-lost", said, retryable=True)
+    if wire.head.startswith(_BANNED):
+        said = f"{wire.name} refuses this address for a while ({head}: PerSourcePenalties)"
+        return _connect_error("connection-lost", said, retryable=True)
     if wire.head:
         return _connect_error("not-ssh", f"{wire.name} is not an SSH server; it says: {head}")
     if wire.expired:
         said = f"{wire.name} accepts connections and says nothing for {deadline:.0f} s"
         return _connect_error("not-ssh", said, retryable=True)
-    said = f"{wire.name} closed the connection before a word (too many logins at once, or a ban)"
+    said = (
+        f"{wire.name} closed the connection before a word (too many logins at once: MaxStartups; "
+        "or a ban)"
+    )
     return _connect_error("connection-lost", said, retryable=True)
 
 

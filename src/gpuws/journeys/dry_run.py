@@ -13,11 +13,12 @@ from gpuws.plan.decide import UpPlan
 from gpuws.plan.model import HostFacts
 from gpuws.plan.requests import UpRequest
 from gpuws.plan.results import Plan
+from gpuws.plan.way import Way
 
 _JUPYTERS = (".jupyter", ".ipython", ".local/share/jupyter", ".npm")
 
 
-def plan(request: UpRequest, decided: UpPlan, facts: HostFacts) -> Plan:
+def plan(request: UpRequest, decided: UpPlan, facts: HostFacts, way: Way | None) -> Plan:
     """What would be brought is taken for granted."""
     lacking = tmux.to_bring(request, decided, facts)
     facts = tmux.planned(facts) if lacking else facts
@@ -34,7 +35,7 @@ def plan(request: UpRequest, decided: UpPlan, facts: HostFacts) -> Plan:
         processes=processes + tuple(map(_building, orders)),
         ports=(port,) if request.jupyter else (),
         move_mb=None if orders else 0.0,
-        steps=_bringing(lacking) + _mirrored(orders) + _steps(request, decided, facts, build),
+        steps=_bringing(lacking) + _mirrored(orders) + _steps(request, decided, facts, build, way),
     )
 
 
@@ -79,7 +80,11 @@ def _beside(request: UpRequest, decided: UpPlan, facts: HostFacts) -> tuple[str,
 
 
 def _steps(
-    request: UpRequest, decided: UpPlan, facts: HostFacts, build: BuildOrder | None
+    request: UpRequest,
+    decided: UpPlan,
+    facts: HostFacts,
+    build: BuildOrder | None,
+    way: Way | None,
 ) -> tuple[str, ...]:
     environment = (
         f"build {decided.environment.prefix} with {build.choice.tool} ({build.choice.why})"
@@ -94,4 +99,5 @@ def _steps(
         "keep": "keep the session that runs",
         "restart": "stop the session that runs and start it anew",
     }[decided.session]
-    return (f"{environment}; {free}", session, *decided.notes, *decided.warnings)
+    reached = (f"reach Jupyter on {way.value}",) if way else ()
+    return (f"{environment}; {free}", session, *reached, *decided.notes, *decided.warnings)

@@ -9,7 +9,7 @@ from gpuws import __version__
 from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
 from gpuws.environments.build import Built
-from gpuws.journeys import building, down, dry_run, tmux
+from gpuws.journeys import building, choosing, down, dry_run, tmux
 from gpuws.journeys.forwarding import lead_back, open_all
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
@@ -21,6 +21,7 @@ from gpuws.plan.model import HostFacts, Pairs, Secret, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import UpRequest
 from gpuws.plan.results import Plan, Ready
+from gpuws.plan.way import Way
 from gpuws.services import jupyter
 
 
@@ -33,17 +34,19 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         calls = host.calls
         world.report.stage("probe")
         host.prepare()
+        ports = choosing.asked(host)
         facts = probe(host, request.reach)
         plan = decide_up(request, facts)
+        way = choosing.way(request, plan, host, ports)
         watch.lap("probe_s")
         if request.dry_run:
-            return dry_run.plan(request, plan, facts)
-        _say(world, plan)
+            return dry_run.plan(request, plan, facts, way)
+        _say(world, plan, way)
         facts = tmux.brought(request, plan, facts, host, world)
         built = building.environment(request, plan, facts, host, world)
         plan = building.where_it_is(plan, built)
         watch.lap("environment_s")
-        workspace, token = _session(request, plan, facts, built, host, world)
+        workspace, token = _session(request, plan, facts, built, way, host, world)
         watch.lap("session_s")
         port = _open(request, workspace, token, host, world, watch)
         forwards = open_all(world, request.reach, workspace)
@@ -56,7 +59,9 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         return replace(made, beside="" if named == workspace.get("prefix") else named)
 
 
-def _say(world: World, plan: UpPlan) -> None:
+def _say(world: World, plan: UpPlan, way: Way | None) -> None:
+    if way not in (None, Way.SOCKET):
+        world.report.note(f"Jupyter listens on {way.value}")
     for text in plan.notes:
         world.report.note(text)
     for text in plan.warnings:
@@ -68,6 +73,7 @@ def _session(
     plan: UpPlan,
     facts: HostFacts,
     built: Built | None,
+    way: Way | None,
     host: Host,
     world: World,
 ) -> tuple[Workspace, Secret]:
@@ -81,7 +87,7 @@ def _session(
         down.stop_one(request.reach, plan.existing, host, world, yes=request.yes)
     world.report.stage("session", plan.dir)
     token = world.new_secret()
-    order = _order(request, plan, facts, built, token, world)
+    order = _order(request, plan, facts, built, way, token, world)
     workspace = start(host, order, world.report)
     if workspace.get("instance") == order.record["instance"]:
         return workspace, token
@@ -108,6 +114,7 @@ def _order(
     plan: UpPlan,
     facts: HostFacts,
     built: Built | None,
+    way: Way | None,
     token: Secret,
     world: World,
 ) -> Order:
@@ -121,7 +128,7 @@ def _order(
             base_url=identity.base_url,
             instance=identity.instance,
             dir=plan.dir,
-            socket=True,
+            socket=way is not Way.PORT,
         )
         if request.jupyter
         else None

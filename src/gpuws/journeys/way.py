@@ -8,6 +8,7 @@ from gpuws.engines.session import Look, look, tokens_from
 from gpuws.errors import GpuwsError
 from gpuws.host.probing import probe_script
 from gpuws.host.script import fields
+from gpuws.host.ways import ports_allowed, ways
 from gpuws.journeys.opening import Opening, continued
 from gpuws.journeys.world import Stopwatch, World
 from gpuws.plan.facts import facts_from
@@ -16,6 +17,7 @@ from gpuws.plan.model import HostFacts, Secret, Workspace
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Reach
 from gpuws.plan.results import Ready
+from gpuws.plan.way import shut
 from gpuws.records import Record
 
 ALIVE = frozenset({"running", "starting"})
@@ -110,9 +112,9 @@ def open_way(
             if was_open is None:
                 world.forwards.close(workspace.name, JUPYTER)
             raise
-    except GpuwsError:
+    except GpuwsError as error:
         if host.alive():
-            raise
+            raise _shut(error, host, reach, workspace) from None
         raise GpuwsError(
             "connection-lost",
             f"the connection to {reach.host} was cut; Jupyter goes on there",
@@ -125,6 +127,17 @@ def open_way(
     watch.lap("tunnel_s")
     remember(world, reach, workspace, local_port=local)
     return local
+
+
+def _shut(error: GpuwsError, host: Host, reach: Reach, workspace: Workspace) -> GpuwsError:
+    """The same, or that the server's rules have changed since Jupyter was started: asked only
+    then, so that a way that is open costs nothing more."""
+    if error.code not in ("forwarding-refused", "tunnel-failed") or workspace.target is None:
+        return error
+    socket = bool(workspace.target.socket)
+    certain = error.code == "forwarding-refused" and not socket  # of that port, at least
+    found = ways(host, not certain and ports_allowed(host))
+    return shut(found, f"{reach.host}/{workspace.name}", socket=socket) or error
 
 
 def no_jupyter(host: str, name: str) -> GpuwsError:

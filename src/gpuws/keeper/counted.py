@@ -21,6 +21,7 @@ class Counted:
         self._report = report
         self._calls = 0
         self.profile = host.profile
+        self.bridged = host.bridged
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:

@@ -56,6 +56,18 @@ def _stay() -> None:
     """The person is asked where the login is made."""
 
 
+def _made(reach: Reach, profile: Profile, ask: Ask, progress: Progress) -> Host:
+    from gpuws.host.bridge.bridged import bridged_where_needed
+    from gpuws.host.connect import connect
+
+    host = connect(profile, ask, progress)
+    try:
+        return bridged_where_needed(host, reach.entry.bridge, reach.entry.root or "", progress)
+    except BaseException:
+        host.close()
+        raise
+
+
 class Line:
     """``link`` says how it stands; one thread at a time makes a connection.
 
@@ -127,12 +139,11 @@ class Line:
 
     def _connect(self, reach: Reach, profile: Profile, ask: Ask, progress: Progress) -> None:
         from gpuws.host.attended import Attended
-        from gpuws.host.connect import connect
 
         seconds = keeping.keeping(reach.entry, profile)
         attended = Attended(ask, self._hand_over if self._hands_over and seconds else _stay)
         try:
-            made = connect(profile, attended, progress)
+            made = _made(reach, profile, attended, progress)
         except GpuwsError as error:
             if verdict(error) is not Verdict.PERSON:
                 self._failed = time.monotonic(), error

@@ -103,6 +103,7 @@ class HostEntry:
     forwards: tuple[NamedForward, ...] = ()
     reverse: tuple[ReverseForward, ...] = ()
     keep_login: float | None = None  # seconds after its last use; 0: not at all
+    bridge: str | None = None  # stdio: through a program on the host, where forwarding is forbidden
     where: str = ""  # "file:line" for messages
 
 

@@ -130,6 +130,8 @@ class Host(Protocol):
     """One authenticated connection. Each call is at least one round trip and is counted."""
 
     profile: Profile
+    bridged: bool
+    """Streams and flows go through a program on the host: its server forwards nothing."""
 
     @property
     def calls(self) -> int: ...

@@ -1,0 +1,1 @@
+"""Streams through a program on the host, where its server forbids forwarding."""
