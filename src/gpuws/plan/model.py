@@ -82,6 +82,9 @@ class HostEntry:
     name: str
     ssh: str | None = None  # alias or user@host[:port]; default: the entry's name
     port: int | None = None
+    identity_file: str | None = None  # on the laptop; the only key that is offered then
+    proxy_jump: str | None = None  # as ssh -J takes it
+    known_hosts: str | None = None  # file of this host's keys alone; relative: below our settings
     root: str | None = None  # folder on the host; "~" allowed
     shared_root: str | None = None  # folder on the host that a group shares; absolute
     environment: tuple[str, ...] = ()  # environment files on the laptop, the last one wins
