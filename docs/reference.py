@@ -25,6 +25,7 @@ VERBS = (
         "env rollback",
         "env unpack",
         "env update",
+        "hosts add",
         "demo",
     ),
 )

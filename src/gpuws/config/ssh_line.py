@@ -55,7 +55,7 @@ class _Heard:
     notes: tuple[str, ...] = ()
 
     def with_(self, key: str, value: str) -> _Heard:
-        return self if getattr(self, key) else replace(self, **{key: value})
+        return self if getattr(self, key) else replace(self, **{key: value})  # type: ignore[arg-type]
 
     def without(self, what: str, why: str) -> _Heard:
         return replace(self, notes=(*self.notes, f"left out: {what} ({why})"))

@@ -129,6 +129,13 @@ class StatusRequest:
 
 
 @dataclass(frozen=True)
+class MeetRequest:
+    """The first contact with a host that was just added."""
+
+    reach: Reach
+
+
+@dataclass(frozen=True)
 class EnvironmentsRequest:
     """The environments of one host."""
 
@@ -221,6 +228,7 @@ Request = (
     | EndForwardRequest
     | DownRequest
     | StatusRequest
+    | MeetRequest
     | EnvironmentsRequest
     | RemoveEnvironmentsRequest
     | DiffRequest
