@@ -353,10 +353,14 @@ class ReverseForward:
 
 @dataclass(frozen=True)
 class Workspace:
-    """``workspace.json`` of the host plus what the engine says now. ``raw`` keeps unknown keys."""
+    """``workspace.json`` of the host plus what the engine says now. ``raw`` keeps unknown keys.
+
+    ``state`` is running, starting, building, stopped, crashed, rebooted; of another machine's
+    session moved (that one is gone, its disk is here) or silent (no sign of life for a while).
+    """
 
     name: str
-    state: str  # running | starting | building | stopped | crashed | rebooted
+    state: str
     raw: dict[str, Any] = field(default_factory=dict)
     since: int = 0
     target: Target | None = None
