@@ -31,6 +31,7 @@ VERBS = (
         "env rollback",
         "env unpack",
         "env update",
+        "hosts add",
         "hosts logout",
         "demo",
     ),

@@ -303,3 +303,15 @@ def unpacked_lines(result: dict[str, Any]) -> list[str]:
         f"`gpuws up {host}` finds it by the file that declares it; "
         f"`gpuws up {host} --use-env {prefix}` takes it as it is",
     ]
+
+
+def added_host_lines(result: dict[str, Any]) -> list[str]:
+    """Of `hosts add`."""
+    name = result["name"]
+    entry = ", ".join(f"{key}: {value}" for key, value in result["entry"].items() if value)
+    done = {"created": "added", "renewed": "renewed", "unchanged": "as it was"}[result["action"]]
+    return [
+        f"{name} is {done} in {result['file']}: {entry}",
+        f"{name} answers as {result['node']}, and runs commands",
+        result["next"],
+    ]

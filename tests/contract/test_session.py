@@ -656,7 +656,7 @@ def test_a_reboot_after_down_is_still_stopped(plain: Lab) -> None:
 
 def test_a_session_on_another_node_is_not_started_twice_nor_ended(plain: Lab) -> None:
     plain.start()
-    plain.rewrite(node="gpu07", boot_id="00000000-0000-0000-0000-000000000000")
+    plain.rewrite(node="gpu07")
     for act in (plain.start, lambda: stop(plain.host, root=plain.root, name="demo")):
         with pytest.raises(GpuwsError, match="gpu07") as caught:
             act()

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from gpuws import __version__, completing, options
-from gpuws.cli import doctor, environments, forwards, laptop, logins, workspaces
+from gpuws.cli import doctor, environments, forwards, hosts, laptop, workspaces
 from gpuws.cli.words import telling
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
@@ -51,10 +51,7 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 for _name, _verb in _VERBS.items():
     app.command(name=_name, **_SETTINGS.get(_name, {}))(_verb)
 app.add_typer(environments.app, name="env")
-_hosts = typer.Typer(help="The hosts you work on.", rich_markup_mode=None)
-_hosts.callback()(lambda: None)  # typer makes a group of a single command only with one
-_hosts.command(name="logout")(logins.logout)
-app.add_typer(_hosts, name="hosts")
+app.add_typer(hosts.app, name="hosts")
 _NAMES = {*_VERBS, "env", "hosts"}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gpuws.config.conda_specs import checked_spec
+from gpuws.config.editing import inserted
 from gpuws.config.environment import load_environment
 from gpuws.config.requirement import check_requirement
 from gpuws.config.source import ENVIRONMENT, read_source
@@ -155,16 +156,16 @@ def _in_yaml(path: Path, text: str, wanted: Sequence[str], *, pip: bool) -> str:
         if not isinstance(last, Scalar):
             raise _by_hand(path, "its pip section is no list of lines")
         new = [f"{_dash(path, lines, last.line)}{_quoted(each)}" for each in wanted]
-        return _inserted(lines, last.line, new)
+        return inserted(lines, last.line, new)
     if not plain:
         raise _by_hand(path, "it has no package to put one behind")
     dash = _dash(path, lines, plain[-1].line)
     if not pip:
-        return _inserted(lines, plain[-1].line, [f"{dash}{_quoted(each)}" for each in wanted])
+        return inserted(lines, plain[-1].line, [f"{dash}{_quoted(each)}" for each in wanted])
     inner_dash = " " * len(dash) + "  - "
     new = [f"{dash}pip"] if "pip" not in {package_name(each.text) for each in plain} else []
     new += [f"{dash}pip:", *(f"{inner_dash}{_quoted(each)}" for each in wanted)]
-    return _inserted(lines, plain[-1].line, new)
+    return inserted(lines, plain[-1].line, new)
 
 
 def _dash(path: Path, lines: list[str], number: int) -> str:
@@ -179,11 +180,3 @@ def _quoted(text: str) -> str:
     if re.search(r"[:#&*!|>%@`{}\[\],]|^[-?<=]|^\s|\s$", text):
         return "'" + text.replace("'", "''") + "'"
     return text
-
-
-def _inserted(lines: list[str], after: int, new: Sequence[str]) -> str:
-    end = "\r\n" if lines[after - 1].endswith("\r\n") else "\n"
-    if not lines[after - 1].endswith("\n"):
-        lines = [*lines]
-        lines[after - 1] += end
-    return "".join([*lines[:after], *(f"{each}{end}" for each in new), *lines[after:]])

@@ -123,6 +123,28 @@ def _shared_folder(node: Node) -> str:
     return str(PurePosixPath("/" + text.lstrip("/")))
 
 
+def _local_file(node: Node) -> str:
+    """One that is found wherever the command is typed."""
+    text = one_line(node)
+    if not re.match(r"/|~|[A-Za-z]:[\\/]", text):
+        raise ValueError(f"{quoted(text)} must begin with '/' or '~/'")
+    return text
+
+
+def _known_hosts(node: Node) -> str:
+    text = one_line(node)
+    if ".." in re.split(r"[\\/]", text) or text.startswith("-"):
+        raise ValueError(f"{quoted(text)} is no file's name")
+    return text
+
+
+def _proxy_jump(node: Node) -> str:
+    text = one_line(node)
+    for hop in text.split(","):
+        ssh_target(hop)
+    return text
+
+
 def _local_files(node: Node) -> tuple[str, ...]:
     found = tuple(map(one_line, listed(node)))
     if not found:
@@ -247,6 +269,9 @@ def bridge_word(text: str) -> str | None:
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
+    "identity_file": _local_file,
+    "proxy_jump": _proxy_jump,
+    "known_hosts": _known_hosts,
     "root": remote_folder,
     "shared_root": _shared_folder,
     "environment": _local_files,

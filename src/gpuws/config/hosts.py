@@ -29,8 +29,14 @@ _OFTEN_MEANT = {
     "modules": "prologue",
     "workdir": "dir",
     "jupyter_port": "local_port",
+    "identityfile": "identity_file",
+    "key": "identity_file",
+    "proxyjump": "proxy_jump",
+    "jump": "proxy_jump",
+    "bastion": "proxy_jump",
 }
-_OF_SSH_CONFIG = frozenset({"user", "username", "identity_file", "identityfile", "key", "password"})
+_OF_SSH_CONFIG = frozenset({"user", "username", "password"})
+_OF_ONE_HOST = ("ssh", "known_hosts", "local_port")
 
 Settings = dict[str, object]
 
@@ -140,7 +146,7 @@ class Hosts:
         """What is right in ``defaults:``; each wrong key is told once and counts for no host."""
         found: Settings = {}
         for key, node in self._map(top, "defaults"):
-            if key.text in ("ssh", "local_port"):
+            if key.text in _OF_ONE_HOST:
                 self.reader.tell(key, f"{key.text}: is of one host and cannot be a default")
                 continue
             self.reader.read(key, node, found)
@@ -178,7 +184,7 @@ def _below(defaults: Settings, settings: Settings) -> Settings:
 
 def _meant(name: str, keys: Iterable[str]) -> str:
     if name.lower() in _OF_SSH_CONFIG:
-        return "logins and keys belong in ~/.ssh/config; here `ssh: user@host` names the login"
+        return "logins belong in ~/.ssh/config; here `ssh: user@host` names the login"
     known = (*keys, "env")
     near = difflib.get_close_matches(name.lower().replace("-", "_"), known, 1)
     meant = _OFTEN_MEANT.get(name.lower()) or (near[0] if near else "")

@@ -24,7 +24,7 @@ from gpuws.plan.naming import check_name
 INVALID = "project-file-invalid"
 RESERVED = ("services", "idle")
 _FREE = ("gpus", "name", "check", *RESERVED)
-_OF_HOSTS_YAML = ("ssh", "port", "local_port")
+_OF_HOSTS_YAML = ("ssh", "port", "identity_file", "proxy_jump", "known_hosts", "local_port")
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def stop(
     workspace's folder and its project folder under the root.
     """
     kept = strays(host, root=root, name=name) if keep_running else ()
-    fragments = ("record.sh", "look.sh", "hold.sh", "folders.sh", "nonce.sh")
+    fragments = ("record.sh", "volume.sh", "look.sh", "hold.sh", "folders.sh", "nonce.sh")
     program = script(_PACKAGE, *fragments, "stop.sh")
     asked = (
         root,
@@ -92,7 +92,9 @@ def strays(host: Host, *, root: str, name: str) -> tuple[Stray, ...]:
 
     Not among them: Jupyter, its kernels and what these started, idle shells, tmux.
     """
-    program = script(_PACKAGE, "record.sh", "look.sh", "folders.sh", "nonce.sh", "processes.sh")
+    program = script(
+        _PACKAGE, "record.sh", "volume.sh", "look.sh", "folders.sh", "nonce.sh", "processes.sh"
+    )
     try:
         answers = fields(host.run(program, root, name), _STAGE)
     except GpuwsError as error:
@@ -181,4 +183,4 @@ def purge(host: Host, *, root: str) -> Stopped:
 
 
 def _purge_script() -> Script:
-    return script(_PACKAGE, "record.sh", "look.sh", "root.sh", "purge.sh")
+    return script(_PACKAGE, "record.sh", "volume.sh", "look.sh", "root.sh", "purge.sh")

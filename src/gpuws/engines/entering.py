@@ -45,7 +45,7 @@ def read_log(
     ``build`` reads the log of the newest build that was wanted by that name ("": by any) instead of
     Jupyter's; there need not be a workspace.
     """
-    program = script(_PACKAGE, "record.sh", "look.sh", "folders.sh", "log.sh")
+    program = script(_PACKAGE, "record.sh", "volume.sh", "look.sh", "folders.sh", "log.sh")
     asked = (root, name, str(offset), str(tail), "1" if build else "0")
     answers = fields(host.run(program, *asked), "logs")
     told = answers.get("offset", ["0"])[0].strip()

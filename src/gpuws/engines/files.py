@@ -21,7 +21,7 @@ File = tuple[str, str, str]
 def host_scripts() -> tuple[File, ...]:
     """What outlives the login, each called by its content; the supervisor comes first."""
     return (
-        _named("session", "record.sh", "look.sh", "activate.sh", "session.sh"),
+        _named("session", "record.sh", "volume.sh", "look.sh", "activate.sh", "session.sh"),
         _named("enter", *ENTER),
         ("bin/terminal.bash", "600", _text("terminal.bash")),
     )
@@ -42,7 +42,7 @@ def plan_files(
 ) -> tuple[str, ...]:
     """Every remote path that ``start`` makes; a folder ends in "/" where its content varies."""
     folder, unit = f"{root}/workspaces/{name}", run.rsplit("/", 1)[-1]
-    own = ["workspace.json", "token", "env.sh", "prologue.sh", "launch.sh", "lock.1", "pid"]
+    own = ["workspace.json", "token", "env.sh", "prologue.sh", "launch.sh", "lock.1", "pid", "beat"]
     own += ["endpoint", "jupyter.log", *(path for path, _, _ in host_scripts())]
     if jupyter:
         own += ["service", "jupyter/config/jupyterlab", "jupyter/runtime/"]

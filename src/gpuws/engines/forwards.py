@@ -7,7 +7,7 @@ from gpuws.plan.forwards import words_of
 from gpuws.plan.model import NamedForward
 from gpuws.plan.ports import Host
 
-_FRAGMENTS = ("record.sh", "look.sh", "hold.sh", "folders.sh", "forwards.sh")
+_FRAGMENTS = ("record.sh", "volume.sh", "look.sh", "hold.sh", "folders.sh", "forwards.sh")
 
 
 def remember(host: Host, *, root: str, name: str, forward: NamedForward) -> None:

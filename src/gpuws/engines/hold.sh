@@ -52,10 +52,11 @@ hold_owner() {
   )
 }
 
-# hold_lives FOLDER: of another node's owner only the lock's age can be seen.
+# hold_lives FOLDER: of another node's owner only the lock's age can be seen, unless it had this disk.
 hold_lives() {
   [ "$h_number" -gt 0 ] && [ "$h_owner" != "$h_mine" ] || return 1
   if [ "${h_owner##* }" != "$look_node" ]; then
+    case $h_owner in *" $look_boot "*) ;; *) ! one_kernel "$1" || return 1 ;; esac
     [ -n "$(find "$1/lock.$h_number" -mmin -2 2>/dev/null)" ]
     return
   fi

@@ -1,6 +1,9 @@
 # shellcheck shell=sh
 # What lives under a root. Asked of the kernel: a session lives while its supervisor's process does,
 # known by its number, the time it began and the boot. workspace.json is never believed for that.
+# Of another machine's session only its beat can be seen, a file that session.sh touches each minute.
+
+LOOK_SILENCE=300 # seconds without one
 
 # look_workspaces ROOT: one line for each workspace, and one for each forward made for it:
 # workspace<TAB>NAME<TAB>STATE<TAB>SINCE<TAB>TARGET<TAB>JSON
@@ -28,7 +31,8 @@ look_tokens() {
 # look_ours FOLDER: a folder of this user's, not a link to one.
 look_ours() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ]; }
 
-# look_one FOLDER: sets look_state, look_since, look_target and says the lines.
+# look_one FOLDER: sets look_state, look_since, look_target, look_far (yes: another machine's, or of
+# another boot) and says the lines.
 look_one() {
   look_target=- look_since=0 look_state=''
   look_json=$(look_line "$1/workspace.json")
@@ -50,16 +54,13 @@ look_forwards() {
 look_verdict() {
   [ -n "${look_node:-}" ] || look_here
   set -- "$1" "$(look_value node "$look_json")" "$(look_value boot_id "$look_json")"
-  look_ended=$(look_line "$1/exit")
+  look_ended=$(look_line "$1/exit") look_far=''
   look_since=$(look_number created "$look_json")
   if [ -n "$look_ended" ]; then
     look_state=${look_ended%% *}
     look_since=${look_ended##* }
-  elif [ -n "$2" ] && [ "$2" != "$look_node" ]; then
-    look_state=running # as far as this node can tell; its sockets are not here
-  elif [ -n "$3" ] && [ "$3" != "$look_boot" ]; then
-    look_state=rebooted
-    look_since=$(look_booted)
+  elif { [ -n "$2" ] && [ "$2" != "$look_node" ]; } || { [ -n "$3" ] && [ "$3" != "$look_boot" ]; }; then
+    look_elsewhere "$1" "${2:-$look_node}" "$3"
   elif look_alive "$1/pid"; then
     look_state=starting
     look_answers "$1"
@@ -68,6 +69,29 @@ look_verdict() {
   else
     look_state=crashed
   fi
+}
+
+# look_elsewhere FOLDER NODE BOOT: of a session that another machine, or this one before it was booted,
+# has begun. running: it lives over there, its sockets are not here. silent: nobody has seen it for a
+# while, which proves nothing. moved: its machine is gone and the disk is on this one. rebooted: gone
+# with the boot before. A node's name proves nothing by itself: machines of a cloud share theirs.
+look_elsewhere() {
+  look_far=yes look_beat=$(written_at "$1/beat") look_up=$(look_booted)
+  if [ -n "$3" ] && [ "$3" != "$look_boot" ] && one_kernel "$1"; then
+    look_state=moved
+    [ "$2" != "$look_node" ] || look_state=rebooted
+  elif [ "$2" = "$look_node" ] && [ "$look_beat" -le "$look_up" ]; then
+    look_state=rebooted
+  elif [ "$look_beat" -gt $(($(date +%s) - LOOK_SILENCE)) ]; then
+    look_state=running
+  else
+    look_state=silent
+  fi
+  case $look_state in
+  rebooted) look_since=$look_up ;;
+  running) ;;
+  *) [ "$look_beat" -eq 0 ] || look_since=$look_beat ;;
+  esac
 }
 
 # look_here: sets look_node and look_boot, once.

@@ -6,7 +6,7 @@ from gpuws.host.script import fields, script
 from gpuws.plan.open_ports import OpenPort, open_ports_from
 from gpuws.plan.ports import Host
 
-_FRAGMENTS = ("record.sh", "look.sh", "root.sh", "folders.sh", "nonce.sh", "ports.sh")
+_FRAGMENTS = ("record.sh", "volume.sh", "look.sh", "root.sh", "folders.sh", "nonce.sh", "ports.sh")
 
 
 def open_ports(host: Host, *, root: str, name: str) -> tuple[OpenPort, ...]:

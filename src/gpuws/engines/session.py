@@ -66,6 +66,7 @@ class Order:
     env: Pairs = ()
     secret_env: Pairs = ()
     login_env: bool = False
+    take: bool = False  # also from a machine that gives no sign of life
 
     @property
     def run(self) -> str:
@@ -118,7 +119,7 @@ def start(host: Host, order: Order, progress: Progress, *, wait: float = 120.0) 
 
 
 def _program(engine: Engine) -> Script:
-    fragments = ("look.sh", "hold.sh", "folders.sh")
+    fragments = ("volume.sh", "look.sh", "hold.sh", "folders.sh")
     return script("gpuws.engines", *engine.fragments, *fragments, "start.sh")
 
 
@@ -129,7 +130,7 @@ def _arguments(order: Order) -> tuple[str, ...]:
     sent = [text for path, mode, text in (*_files(order), *scripts) for text in (path, mode, text)]
     return (
         *(order.root, order.name, order.run, unit, order.dir, order.prefix, keys, str(_PATIENCE)),
-        *(scripts[0][0], str(order.record["instance"]), *sent),
+        *(scripts[0][0], str(order.record["instance"]), "1" if order.take else "0", *sent),
     )
 
 
@@ -227,7 +228,9 @@ def look(host: Host, *, root: str = "", name: str = "") -> Look:
 
     ``tokens`` has those of ``name``, or of all. Raises GpuwsError("remote-shell").
     """
-    program = script("gpuws.engines", "record.sh", "look.sh", "root.sh", "workspaces.sh")
+    program = script(
+        "gpuws.engines", "record.sh", "volume.sh", "look.sh", "root.sh", "workspaces.sh"
+    )
     return look_from(fields(host.run(program, root, name, in_sight=True), stage=_STAGE))
 
 

@@ -3,6 +3,7 @@
 # session.sh FOLDER: the supervisor of one workspace. An engine starts it; it lives as long as the
 # session does. It keeps in FOLDER: pid (itself), service (what it runs), endpoint, exit, jupyter.log.
 
+BEAT=60           # seconds between two signs of life for other machines
 LOG_LIMIT=5000000 # bytes; what was before is kept once, as jupyter.log.1
 
 # gpuws_serve COMMAND...: called by launch.sh, become the service. A shell's background children are
@@ -23,18 +24,30 @@ os.execvp(sys.argv[1], sys.argv[1:])' "$@"
   exec "$@"
 }
 
-# watch: say where the service answers, then keep its log small. Ends with the session.
+# usurped: another machine took this one for dead and has the workspace now.
+usurped() { [ -e "$folder/pid" ] && [ "$(look_line "$folder/pid")" != "$me" ]; }
+
+# watch: say where the service answers, then keep its log small and give signs of life. Ends with the
+# session, and ends it where two would serve one folder.
 watch() {
   looks=0
   until answers; do doze; done
-  while look_alive "$folder/pid"; do
+  served=$(look_line "$folder/service") rounds=0
+  until usurped; do
     sleep 5
+    kill -0 "$$" 2>/dev/null || exit 0
+    rounds=$((rounds + 1))
+    [ $((rounds % (BEAT / 5))) -ne 0 ] || beat
     if [ "$(wc -c <"$folder/jupyter.log" 2>/dev/null || echo 0)" -gt "$LOG_LIMIT" ]; then
       cp "$folder/jupyter.log" "$folder/jupyter.log.1" 2>/dev/null || :
       : >"$folder/jupyter.log"
     fi
   done
+  kill "${served%% *}"
 }
+
+# beat: its time is the file server's.
+beat() { date +%s >"$folder/beat" || :; } 2>/dev/null
 
 # doze: between two looks; what has not come within some seconds is looked for less often.
 doze() {
@@ -93,16 +106,19 @@ serve() {
 # idle: a session without a service.
 idle() {
   endpoint -
-  while :; do
-    sleep 3600 & # a signal is answered only while a shell waits
+  until usurped; do
+    beat
+    sleep "$BEAT" & # a signal is answered only while a shell waits
     watcher=$!
     wait "$watcher" || :
   done
+  exit 0
 }
 
 ended() {
   trap '' TERM HUP INT
   [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || :
+  ! usurped || exit 0 # nothing of what is there now is ours
   state=crashed
   [ "$1" -ne 0 ] && [ "$asked" = 0 ] || state=stopped
   write "$folder/exit" 600 "$state $1 $(date +%s)$NL" # first: without both it would be starting
@@ -116,7 +132,9 @@ main() {
   settle_in_bash "$folder" "$0" "$@"
   asked=0 watcher='' status=0
   trap 'asked=1' TERM HUP
-  write "$folder/pid" 600 "$(look_process "$$")"
+  me=$(look_process "$$")
+  write "$folder/pid" 600 "$me"
+  beat
   : >>"$folder/jupyter.log"
   settle "$folder" >>"$folder/jupyter.log" 2>&1
   if [ ! -s "$folder/launch.sh" ]; then

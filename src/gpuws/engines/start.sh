@@ -1,9 +1,10 @@
 # shellcheck shell=sh
-# start.sh ROOT NAME RUN UNIT DIR PREFIX KEYS PATIENCE SCRIPT [PATH MODE TEXT]...
+# start.sh ROOT NAME RUN UNIT DIR PREFIX KEYS PATIENCE SCRIPT NONCE TAKE [PATH MODE TEXT]...
 # Makes the workspace's folder, starts the session, waits until it answers or has ended.
 #   KEYS      settings of the user's own Jupyter files to look for, as "a|b|c"
 #   PATIENCE  seconds to wait
 #   SCRIPT    the supervisor's file, relative to the workspace's folder
+#   TAKE      1: also from a machine that gives no sign of life
 # Answers: state started|kept, overridden FILE: KEY, log LINE (when it crashed), the workspace line.
 
 make_folders() {
@@ -27,11 +28,18 @@ remember_root() {
 }
 
 # refuse_elsewhere: a folder on a file server is seen by several nodes, a session lives on one.
+# Before the lock, so that nobody waits in vain, and with it. Sets look_state where there is one.
 # shellcheck disable=SC2154 # look_*: look.sh
 refuse_elsewhere() {
+  [ -f "$folder/workspace.json" ] || return 0
+  look_one "$folder" >/dev/null
   node=$(look_value node "$look_json")
-  [ "${look_state:-}" = running ] && [ "$node" != "$look_node" ] || return 0
-  die locked "the workspace runs on the node $node" "connect to $node, or \`gpuws down\` there first"
+  case $look_far:$look_state:$take in
+  yes:running:*) die locked "the workspace runs on the node $node" \
+    "connect to $node, or \`gpuws down\` there first" ;;
+  yes:silent:0) die locked "the workspace may still run on the node $node" \
+    "if that machine is gone: \`gpuws up\` with --here" ;;
+  esac
 }
 
 # clean_up: what a session that did not end well has left. Nothing else is ended: programs that
@@ -122,28 +130,26 @@ tell() {
 
 main() {
   root=$1 name=$2 run=$3 unit=$4 dir=$5 prefix=$6 keys=$7 patience=$8 supervisor=$9
-  shift 9
+  nonce=${10} take=${11}
+  shift 11
   folder=$root/workspaces/$name
   [ -z "$prefix" ] || [ -x "$prefix/bin/python" ] ||
     die environment-not-found "there is no Python in $prefix" "gpuws up builds it again"
   make_folders
+  refuse_elsewhere
   hold "$folder"
-  if [ -f "$folder/workspace.json" ]; then
-    look_one "$folder" >/dev/null
-    refuse_elsewhere
-    case $look_state in
-    running | starting)
-      say state kept
-      tell
-      return 0
-      ;;
-    esac
-  fi
+  look_state=''
+  refuse_elsewhere
+  case $look_state in
+  running | starting)
+    say state kept
+    tell
+    return 0
+    ;;
+  esac
   remember_root
   engine_stop "$run" "$unit"
   clean_up
-  nonce=$1
-  shift
   while [ $# -ge 3 ]; do
     write "$folder/$1" "$2" "$3"
     shift 3

@@ -58,7 +58,7 @@ remove_files() {
     if [ -e "$run" ]; then say left "$run"; else say removed "$run"; fi
   fi
   remove "$folder/token" "$folder/env.sh" "$folder/launch.sh" "$folder/prologue.sh" \
-    "$folder/endpoint" "$folder/pid" "$folder/service" "$folder/starter" "$folder/bin" \
+    "$folder/endpoint" "$folder/pid" "$folder/beat" "$folder/service" "$folder/starter" "$folder/bin" \
     "$folder/jupyter"
 }
 
@@ -72,18 +72,25 @@ purge() {
   remove "$folder"
 }
 
+# refuse_elsewhere: what another node runs cannot be ended from here. Sets look_json.
+refuse_elsewhere() {
+  look_json=$(look_line "$folder/workspace.json")
+  [ -n "$look_json" ] || return 0
+  look_one "$folder" >/dev/null
+  other=$(look_value node "$look_json")
+  case $look_far:$look_state in
+  yes:running) die locked "the workspace runs on the node $other" "connect to $other to end it" ;;
+  yes:silent) die locked "the workspace may still run on the node $other" \
+    "connect to $other to end it; if that machine is gone: \`gpuws up\` with --here, then this" ;;
+  esac
+}
+
 main() {
   root=$1 name=$2 keep=$3
   known_workspace "$root" "$name"
+  refuse_elsewhere
   hold "$folder"
-  look_json=$(look_line "$folder/workspace.json")
-  if [ -n "$look_json" ]; then
-    look_one "$folder" >/dev/null
-    other=$(look_value node "$look_json")
-    if [ "$look_state" = running ] && [ -n "$other" ] && [ "$other" != "$(uname -n)" ]; then
-      die locked "the workspace runs on the node $other" "connect to $other to end it"
-    fi
-  fi
+  refuse_elsewhere
   nonce=$(look_value instance "$look_json") prefix=$(look_value prefix "$look_json")
   dir=$(look_value dir "$look_json") run=$(look_value run "$look_json")
   end_session

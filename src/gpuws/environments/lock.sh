@@ -61,12 +61,16 @@ build_process() {
 # elsewhere: the owner is on another node that shares this folder; only signs of life can be seen.
 elsewhere() { [ "$lock_number" -gt 0 ] && [ "$lock_node" != "$(this_node)" ]; }
 
+# beyond BUILD: the owner is on another machine, and its build may go on there: not where the disk with
+# it has come here since.
+beyond() { elsewhere && { [ "$lock_boot" = "$(this_boot)" ] || ! one_kernel "$1"; }; }
+
 # lives BUILD: whether the owner of the newest lock builds now. Asked of the engine first.
 # One that has written how it ended is over, although its process may take a moment to go.
 lives() {
   [ "$lock_number" -gt 0 ] || return 1
   [ "$(cut -d ' ' -f 1 "$1/state" 2>/dev/null)" = running ] || return 1
-  if elsewhere; then
+  if beyond "$1"; then
     [ -n "$(find "$1" -name build.log -mmin -30 2>/dev/null)" ]
     return
   fi

@@ -22,7 +22,7 @@ from gpuws.plan.naming import package_name
 
 _NAME = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-FRAGMENTS = ("lock.sh", "gpuws.host:probe/shared.sh", "shared.sh")
+FRAGMENTS = ("gpuws.engines:volume.sh", "lock.sh", "gpuws.host:probe/shared.sh", "shared.sh")
 """Of every script that builds, follows or ends a build: who builds, here and in a shared root."""
 
 _JUPYTER = {"jupyterlab", "ipykernel"}

@@ -28,7 +28,7 @@ builds_there() {
   find_desk "$1"
   [ "$lock_number" -gt 0 ] || return 1
   case $(desk_line state) in 'done'* | failed*) return 1 ;; esac # the last that a build writes
-  if out_of_sight; then
+  if out_of_sight "$1"; then
     fresh "$1"
     return
   fi
@@ -37,9 +37,9 @@ builds_there() {
   is_process "${d_record:-$lock_pid $lock_engine}"
 }
 
-# out_of_sight: on another node, or where /proc hides the processes of others (hidepid).
+# out_of_sight COMMON: on another node, or where /proc hides the processes of others (hidepid).
 out_of_sight() {
-  if elsewhere; then return 0; fi
+  if beyond "$1"; then return 0; fi
   [ ! -r /proc/1/stat ] || return 1
   [ -z "$desk" ] || [ ! -O "$desk" ]
 }

@@ -37,7 +37,7 @@ tools_of() {
 building() {
   newest_lock "$1"
   [ "$lock_number" -gt 0 ] || return 1
-  if elsewhere; then
+  if beyond "$1"; then
     lives "$1"
   else
     build_process "$1" >/dev/null || starting

@@ -5,7 +5,12 @@ from __future__ import annotations
 from gpuws.host.script import script
 from gpuws.plan.ports import Script
 
-LOOK = ("gpuws.engines:record.sh", "gpuws.engines:look.sh", "gpuws.engines.tmux:program.sh")
+LOOK = (
+    "gpuws.engines:record.sh",
+    "gpuws.engines:volume.sh",
+    "gpuws.engines:look.sh",
+    "gpuws.engines.tmux:program.sh",
+)
 """The engines' own knowledge: which workspaces live, and which tmux is theirs."""
 
 PROBE = (

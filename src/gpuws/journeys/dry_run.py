@@ -97,6 +97,7 @@ def _steps(
     session = {
         "start": f"start JupyterLab in {decided.dir}" if request.jupyter else "start a session",
         "keep": "keep the session that runs",
+        "take": "take the session over from a machine that gives no sign of life, after a yes",
         "restart": "stop the session that runs and start it anew",
     }[decided.session]
     reached = (f"reach Jupyter on {way.value}",) if way else ()

@@ -9,7 +9,7 @@ from gpuws import __version__
 from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
 from gpuws.environments.build import Built
-from gpuws.journeys import building, choosing, down, dry_run, tmux
+from gpuws.journeys import adopting, building, choosing, down, dry_run, tmux
 from gpuws.journeys.forwarding import lead_back, open_all
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
@@ -41,10 +41,12 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         watch.lap("probe_s")
         if request.dry_run:
             return dry_run.plan(request, plan, facts, way)
+        adopting.confirm(request, plan, facts, world)
         _say(world, plan, way)
         facts = tmux.brought(request, plan, facts, host, world)
         built = building.environment(request, plan, facts, host, world)
         plan = building.where_it_is(plan, built)
+        adopting.check(request, plan, host)
         watch.lap("environment_s")
         workspace, token = _session(request, plan, facts, built, way, host, world)
         watch.lap("session_s")
@@ -147,6 +149,7 @@ def _order(
         env=_variables(request, plan),
         secret_env=request.secret_env,
         login_env=request.reach.entry.login_env,
+        take=plan.session == "take",
     )
 
 

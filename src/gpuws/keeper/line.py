@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 from gpuws.errors import GpuwsError
+from gpuws.keeper.entry import same_way, told, with_entry
 from gpuws.keeper.kept import Kept, PersonWanted
 from gpuws.keeper.nobody import Nobody
 from gpuws.plan import keeping
@@ -20,7 +21,7 @@ _LOGIN = 10.0  # seconds that a login may take where nobody has to type
 
 
 def resolve(reach: Reach) -> Profile:
-    """The profile as `ssh` resolves it, with what the command line changes."""
+    """The profile as `ssh` resolves it, with what hosts.yaml and the command line change."""
     from pathlib import Path
 
     from gpuws.host import profile
@@ -29,18 +30,12 @@ def resolve(reach: Reach) -> Profile:
     found = profile.resolve(
         reach.destination, ssh_config=config, port=reach.port or reach.entry.port
     )
+    found = with_entry(found, reach.entry)
     if reach.accept_new and found.strict_host_key_checking == "ask":
         found = replace(found, strict_host_key_checking="accept-new")
     if reach.timeout:
         found = replace(found, connect_timeout=reach.timeout)
     return found
-
-
-def _nearer(error: GpuwsError, reach: Reach) -> GpuwsError:
-    """For a name that ssh does not know, hosts.yaml may have what was meant."""
-    if error.code == "unknown-host" and reach.near:
-        error.hint = f"did you mean {' or '.join(reach.near)}? {error.hint}"
-    return error
 
 
 def _needs_person(reach: Reach) -> GpuwsError:
@@ -105,15 +100,18 @@ class Line:
         """
         asked = time.monotonic()
         with self._lock:
-            if self._host is None or not self._host.alive():
+            if not self.alive() or not self._leads_there(reach):
                 if self._failed and self._failed[0] > asked:
                     raise self._failed[1]
                 try:
                     self._connect(reach, resolve(reach), ask, progress)
                 except GpuwsError as error:
-                    raise _nearer(error, reach) from None
+                    raise told(error, reach) from None
             assert self._host is not None  # noqa: S101 - _connect made it
             return self._host
+
+    def _leads_there(self, reach: Reach) -> bool:
+        return self.reach is None or same_way(self.reach, reach)
 
     def again(self, ask: Ask, progress: Progress) -> None:
         """One try to make it again as it was, without much patience. Raises what `get` does.

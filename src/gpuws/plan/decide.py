@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
 from gpuws.plan import naming
+from gpuws.plan.adopting import SILENT, adopted, adoption, refuse_moved_folder
 from gpuws.plan.environment import (
     EnvironmentPlan,
     cuda_warnings,
@@ -31,7 +32,8 @@ _ALIVE = frozenset({"running", "starting"})
 
 @dataclass(frozen=True)
 class UpPlan:
-    """``session`` is start, keep (it runs already) or restart (asked for with --restart)."""
+    """``session`` is start, keep (it runs already), restart (asked for with --restart) or take
+    (another machine had it, which may be gone: a person must say so)."""
 
     name: str
     root: str
@@ -59,8 +61,10 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         refuse_other_folder(existing, request.caller, request.reach.host)
     folder = _project_folder(request, facts)
     environment = environment_plan(request, facts, _kept_folder(request, existing) or folder)
+    refuse_moved_folder(existing, environment.prefix, environment.hash, request.reach.host)
     gpus = choose_gpus(request.gpus or request.reach.entry.gpus, facts.gpus, facts.user)
     session, notes = _session(request, existing, environment, folder)
+    notes += _adopted(existing, facts)
     if session != "keep" or environment.build:
         refuse_full_disk(facts)
     return UpPlan(
@@ -80,7 +84,7 @@ def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
         warnings=(
             *room(request, environment, facts),
             *(() if session == "keep" else (*host_warnings(facts), *gpus.warnings)),
-            *cuda_warnings(request, facts, environment),
+            *cuda_warnings(request, facts, environment, new=adopted(existing)),
         ),
     )
 
@@ -115,7 +119,7 @@ def _session(
     request: UpRequest, existing: Workspace | None, environment: EnvironmentPlan, folder: str
 ) -> tuple[str, tuple[str, ...]]:
     if existing is None or existing.state not in _ALIVE:
-        return "start", ()
+        return "take" if existing and existing.state == SILENT else "start", ()
     if request.restart:
         return "restart", ()
     changed = _differences(request, existing, folder)
@@ -132,6 +136,10 @@ def _session(
             f"keep theirs; `gpuws up {request.reach.host} --restart` switches",
         )
     return "keep", ()
+
+
+def _adopted(existing: Workspace | None, facts: HostFacts) -> tuple[str, ...]:
+    return (adoption(existing, facts.now),) if existing and adopted(existing) else ()
 
 
 def _differences(request: UpRequest, existing: Workspace, folder: str) -> list[str]:

@@ -133,10 +133,11 @@ def room(request: UpRequest, environment: EnvironmentPlan, facts: HostFacts) -> 
 
 
 def cuda_warnings(
-    request: UpRequest, facts: HostFacts, environment: EnvironmentPlan
+    request: UpRequest, facts: HostFacts, environment: EnvironmentPlan, *, new: bool = False
 ) -> tuple[str, ...]:
-    """Of what is about to be built; whoever has built it has read them."""
-    if not environment.build or request.spec is None:
+    """Of what is about to be built, or comes to a machine that is ``new`` to it; whoever has built
+    it for this one has read them."""
+    if not (environment.build or new) or request.spec is None:
         return ()
     found = cuda.warnings(request.spec, facts, request.reach.entry)
     if environment.lock:  # what the file might bring is known: only the host's own is left to say

@@ -84,6 +84,9 @@ class HostEntry:
     name: str
     ssh: str | None = None  # alias or user@host[:port]; default: the entry's name
     port: int | None = None
+    identity_file: str | None = None  # on the laptop; the only key that is offered then
+    proxy_jump: str | None = None  # as ssh -J takes it
+    known_hosts: str | None = None  # file of this host's keys alone; relative: below our settings
     root: str | None = None  # folder on the host; "~" allowed
     shared_root: str | None = None  # folder on the host that a group shares; absolute
     environment: tuple[str, ...] = ()  # environment files on the laptop, the last one wins
@@ -354,10 +357,14 @@ class ReverseForward:
 
 @dataclass(frozen=True)
 class Workspace:
-    """``workspace.json`` of the host plus what the engine says now. ``raw`` keeps unknown keys."""
+    """``workspace.json`` of the host plus what the engine says now. ``raw`` keeps unknown keys.
+
+    ``state`` is running, starting, building, stopped, crashed, rebooted; of another machine's
+    session moved (that one is gone, its disk is here) or silent (no sign of life for a while).
+    """
 
     name: str
-    state: str  # running | starting | building | stopped | crashed | rebooted
+    state: str
     raw: dict[str, Any] = field(default_factory=dict)
     since: int = 0
     target: Target | None = None

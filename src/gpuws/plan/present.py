@@ -12,7 +12,9 @@ from gpuws.plan.forwards import believed, joined
 from gpuws.plan.model import Target, Workspace
 from gpuws.plan.naming import NAME
 
-STATES = frozenset({"running", "starting", "building", "crashed", "stopped", "rebooted"})
+STATES = frozenset(
+    ["running", "starting", "building", "crashed", "stopped", "rebooted", "moved", "silent"]
+)
 _MAX_LINE = answers.MAX_JSON + 8192
 _MAX_WORKSPACES = 256
 

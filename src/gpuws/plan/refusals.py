@@ -40,7 +40,7 @@ def refuse_bad_root(facts: HostFacts) -> None:
         raise GpuwsError(
             "root-not-private",
             f"the host's folder {facts.root} is {_ROOT_FAULTS[facts.root_state]}",
-            hint="remove it, or name another folder with `root:` in hosts.yaml",
+            hint=_mend(facts),
             stage="probe",
         )
     if not facts.root_writable:
@@ -57,6 +57,16 @@ def refuse_bad_root(facts: HostFacts) -> None:
             hint="name a local folder of your own with `root:` in hosts.yaml",
             stage="probe",
         )
+
+
+def _mend(facts: HostFacts) -> str:
+    """A volume keeps the number of the user who wrote it on the machine before."""
+    if facts.root_state != "foreign":
+        return "remove it, or name another folder with `root:` in hosts.yaml"
+    return (
+        "name another folder with `root:` in hosts.yaml; on a volume that you wrote as another "
+        f"user: `chown -R {facts.user}: {facts.root}` there, as root"
+    )
 
 
 def refuse_full_disk(facts: HostFacts) -> None:

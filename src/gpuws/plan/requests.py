@@ -136,6 +136,13 @@ class DoctorRequest:
 
 
 @dataclass(frozen=True)
+class MeetRequest:
+    """The first contact with a host that was just added."""
+
+    reach: Reach
+
+
+@dataclass(frozen=True)
 class EnvironmentsRequest:
     """The environments of one host."""
 
@@ -229,6 +236,7 @@ Request = (
     | DownRequest
     | StatusRequest
     | DoctorRequest
+    | MeetRequest
     | EnvironmentsRequest
     | RemoveEnvironmentsRequest
     | DiffRequest

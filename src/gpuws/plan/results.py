@@ -69,6 +69,14 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Met:
+    """Answer of a first contact: the host's own name, and whether it forwards to ports."""
+
+    node: str
+    ports: bool
+
+
+@dataclass(frozen=True)
 class Url:
     url: str
 

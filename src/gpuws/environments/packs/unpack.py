@@ -64,7 +64,7 @@ def unpack(
 
 
 def _start(host: Host, facts: HostFacts, engine: Engine, manifest: Manifest) -> Process:
-    names = ("mark.sh", "lock.sh", "own.sh", "packages.sh", "finish.sh")
+    names = ("mark.sh", "gpuws.engines:volume.sh", "lock.sh", "own.sh", "packages.sh", "finish.sh")
     program = script(_PACKAGE, *engine.fragments, *names, f"{_PACKAGE}.packs:unpack.sh")
     minor = ".".join(manifest.python.split(".")[:2]) if manifest.base else ""
     same = [each.path for each in facts.pythons if each.version.startswith(f"{minor}.")]

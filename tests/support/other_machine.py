@@ -1,0 +1,53 @@
+"""Another machine with the same disk: a name and a boot id of its own, in namespaces of this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+BOOT = "11111111-2222-3333-4444-555555555555"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_ENTER = f'hostname "$0" && mount --bind "$1" {_BOOT_ID} && shift && exec "$@"'
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``within``: the words before a command that then runs on it."""
+
+    node: str
+    boot_id: str
+    within: tuple[str, ...]
+
+
+def machine(folder: Path, node: str = "gpu-b", boot_id: str = BOOT) -> Machine:
+    """``folder``: for a file. Skips the test where such a one cannot be made."""
+    file = folder / f"boot-{node}"
+    file.write_text(f"{boot_id}\n")
+    as_root = () if os.geteuid() == 0 else ("-r",)
+    words = ("unshare", *as_root, "-m", "-u", "sh", "-c", _ENTER, node, str(file))
+    try:
+        done = subprocess.run([*words, "uname", "-n"], capture_output=True, text=True, timeout=10)
+    except OSError as error:
+        pytest.skip(f"needs unshare(1): {error}")
+    if done.stdout.strip() != node:
+        pytest.skip(f"another machine cannot be made here: {done.stderr.strip()}")
+    return Machine(node, boot_id, words)
+
+
+def this_boot() -> str:
+    return Path(_BOOT_ID).read_text().strip()
+
+
+def on_a_file_server(folder: Path) -> str:
+    """A PATH on which stat(1) calls every filesystem nfs."""
+    folder.mkdir(exist_ok=True)
+    program = folder / "stat"
+    program.write_text(
+        '#!/bin/sh\ncase $1 in -f) echo nfs ;; *) PATH=${PATH#*:} exec stat "$@" ;; esac\n'
+    )
+    program.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
