@@ -222,7 +222,7 @@ def test_a_host_known_only_by_an_authority_is_not_accepted_silently(
 ) -> None:
     key = " ".join(server.host_key_line().split()[1:])
     profile = empty_known_hosts(server, tmp_path, f"@cert-authority * {key}\n")
-    assert refusal(profile).code == "host-key-unsupported"
+    assert refusal(profile).code == "host-key-unknown"
     assert says_hello(profile, Person(["yes"]))
 
 

@@ -71,8 +71,7 @@ def _link(
     try:
         keys = known()
         link = _shake_hands(transport.handshake, profile, wire, keys)
-        blob = link.get_remote_server_key().asbytes()
-        hostkeys.verify(profile, keys, blob, ask, progress)
+        hostkeys.verify(profile, keys, link.shown_key, ask, progress)
         if profile.login_timeout is not None:
             wire.expire_in(profile.login_timeout)
         authenticate.log_in(link, profile, ask, progress)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 _FOUND = re.compile(r"# Host .* found: line (\d+)")
 _LARGEST = 32 << 20
+CERTIFIED = "-cert-v01@openssh.com"  # ends the type of a key that comes with a certificate
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Entry:
     @property
     def place(self) -> str:
         return f"{self.file}:{self.line}"
+
+    def is_key(self, blob: bytes) -> bool:
+        return self.key == base64.b64encode(blob).decode()
 
 
 def parse_found(text: str, file: Path) -> list[Entry]:

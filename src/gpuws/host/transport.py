@@ -26,6 +26,7 @@ from gpuws.errors import GpuwsError
 from gpuws.host.arrivals import LOOPBACK, Arrivals, Arrived
 from gpuws.host.channel import Channel
 from gpuws.host.flow import Budget, ChannelFlow, Raw
+from gpuws.host.hostkeys import ShownKey
 from gpuws.host.refusal import ChannelRefused
 from gpuws.host.sanitise import one_line
 from gpuws.host.userauth import Conversation
@@ -89,6 +90,7 @@ class Transport(paramiko.Transport):
         super().__init__(cast(socket.socket, wire), WINDOW, PACKET)
         self.wire = wire
         self._key_types = key_types
+        self._shown = b""
         self.goodbye = ""  # the text of the server's disconnect message, untrusted
         self._pings = 0  # answers to pings
         self._pinged = threading.Condition()
@@ -104,8 +106,20 @@ class Transport(paramiko.Transport):
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
-        """Plain keys only: paramiko offers host certificates too, and checks no authority."""
+        """Plain keys only, unless an authority is known: paramiko itself checks none."""
         return self._key_types or tuple(self._preferred_keys)
+
+    @property
+    def shown_key(self) -> ShownKey:
+        """The host's key, which signed this key exchange, and the certificate it came in."""
+        return ShownKey(self.get_remote_server_key().asbytes(), self._shown)
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        """paramiko looks at the signature alone, and forgets the certificate."""
+        super()._verify_key(host_key, sig)  # type: ignore[misc]
+        if self._shown not in (b"", host_key):
+            raise paramiko.SSHException("the server showed another host key later")
+        self._shown = host_key
 
     # --- login -----------------------------------------------------------------------------------
 
