@@ -601,25 +601,6 @@ def test_a_server_that_stops_after_its_banner_fails_at_the_deadline(
         assert refusal(at(port)).code == "connection-timeout"
 
 
-def test_no_common_algorithm_is_its_own_error(tmp_path: Path) -> None:
-    with running_sshd(tmp_path / "s", ["Ciphers chacha20-poly1305@openssh.com"]) as server:
-        assert refusal(of(server)).code == "no-common-algorithm"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "KexAlgorithms curve25519-sha256",
-        "Ciphers aes256-gcm@openssh.com",
-        "MACs hmac-sha2-512-etm@openssh.com",
-        "Ciphers aes256-ctr",
-    ],
-)
-def test_a_server_with_a_single_modern_algorithm_works(tmp_path: Path, line: str) -> None:
-    with running_sshd(tmp_path / "s", [line], home=tmp_path) as server:
-        assert says_hello(of(server))
-
-
 # --- addresses and names -------------------------------------------------------------------------
 
 

@@ -60,6 +60,7 @@ class Rules:
     prompt: str = "Verification code: "
     echo: bool = False
     banner: str = ""
+    strict: bool = True  # whether it knows strict key exchange
     seen: list[str] = field(default_factory=list)  # every password and code that arrived
     keys: list[str] = field(default_factory=list)  # the name of every key that was tried
 
@@ -141,7 +142,7 @@ class LoginServer:
         self.config.write_text("\n    ".join(own) + "\n")
 
     def serve(self, sock: socket.socket) -> None:
-        transport = paramiko.Transport(sock)
+        transport = paramiko.Transport(sock, strict_kex=self.rules.strict)
         transport.add_server_key(self.key)
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
             transport.start_server(server=Logins(self.rules, self.user))

@@ -65,13 +65,16 @@ def _link(
     """An authenticated transport to one host: ``over`` that of a jump host, else its own way."""
     known = later(lambda: hostkeys.known_keys(profile))
     reach = _way(profile, ask, progress, depth, over)
-    from gpuws.host import authenticate, transport
+    from gpuws.host import authenticate
+    from gpuws.host.handshake import handshake
 
     wire = reach()
     try:
         keys = known()
-        link = _shake_hands(transport.handshake, profile, wire, keys)
+        link = _shake_hands(handshake, profile, wire, keys)
         hostkeys.verify(profile, keys, link.shown_key, ask, progress)
+        if not link.agreed_on_strict_kex:
+            progress.warn(f"{wire.name} knows no strict key exchange (CVE-2023-48795): update it")
         if profile.login_timeout is not None:
             wire.expire_in(profile.login_timeout)
         authenticate.log_in(link, profile, ask, progress)
@@ -107,7 +110,7 @@ def _shake_hands(
         if profile.proxy_command and not wire.head:
             raise dial.proxy_failed(profile, wire) from None
         if error.code == "no-common-algorithm" and known.plain and "host key" in error.message:
-            raise hostkeys.lost_types(known, "the server offers other types only") from None
+            raise hostkeys.lost_types(known, error.detail) from None
         raise
 
 

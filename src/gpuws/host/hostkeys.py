@@ -194,13 +194,14 @@ def _refuse_revoked(
         )
 
 
-def lost_types(known: KnownKeys, offered: str) -> GpuwsError:
+def lost_types(known: KnownKeys, offers: str) -> GpuwsError:
     """The server no longer has a key of any type that we know for it."""
     places = ", ".join(f"{each.kind} at {each.place}" for each in known.plain)
     return _error(
         "host-key-changed",
-        f"{known.name} shows none of the host keys known for it ({places}); {offered}",
+        f"{known.name} shows none of the host keys known for it ({places})",
         f"ask its administrator, then: ssh-keygen -R '{known.name}'",
+        offers,
     )
 
 
@@ -217,5 +218,5 @@ def _refuse_changed(known: KnownKeys, blob: bytes) -> None:
     )
 
 
-def _error(code: str, message: str, hint: str) -> GpuwsError:
-    return GpuwsError(code, message, hint=hint, stage="connect")
+def _error(code: str, message: str, hint: str, detail: str = "") -> GpuwsError:
+    return GpuwsError(code, message, hint=hint, stage="connect", detail=detail)
