@@ -18,7 +18,6 @@ import psutil
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.host import connect as connecting
 from gpuws.host import dial, hostkeys, known_hosts, revoked
 from gpuws.host.connect import connect
 from gpuws.host.profile import resolve
@@ -524,49 +523,6 @@ def test_a_closed_port_fails_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 2
 
 
-def test_a_silent_server_fails_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "HANDSHAKE", 0.7)
-    with listening(lambda sock: time.sleep(5)) as port:
-        begun = time.monotonic()
-        error = refusal(at(port))
-    assert error.code == "not-ssh" and "says nothing" in error.message
-    assert time.monotonic() - begun < 3
-
-
-def test_a_dripping_banner_fails_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connecting, "HANDSHAKE", 0.7)
-
-    def drip(sock: socket.socket) -> None:
-        while True:
-            sock.sendall(b"x\r\n")
-            time.sleep(0.05)
-
-    with listening(drip) as port:
-        begun = time.monotonic()
-        assert refusal(at(port)).code == "not-ssh"
-    assert time.monotonic() - begun < 3
-
-
-def test_an_endless_banner_costs_neither_time_nor_memory() -> None:
-    def flood(sock: socket.socket) -> None:
-        while True:
-            sock.sendall(b"x" * 65536)
-
-    with listening(flood) as port:
-        before = psutil.Process().memory_info().rss
-        begun = time.monotonic()
-        assert refusal(at(port)).code == "not-ssh"
-        assert time.monotonic() - begun < 5
-        assert psutil.Process().memory_info().rss - before < 50 << 20
-
-
-def test_a_web_server_on_the_port_is_recognised() -> None:
-    with listening(lambda s: s.sendall(b"HTTP/1.1 400 Bad\x1b[2J\r\n\r\n") or s.close()) as port:  # type: ignore[func-returns-value]
-        error = refusal(at(port))
-    assert error.code == "not-ssh"
-    assert "HTTP/1.1 400 Bad\\x1b[2J" in error.message
-
-
 def test_a_server_that_hangs_up_at_once_is_tried_three_times() -> None:
     tries: list[float] = []
 
@@ -586,19 +542,6 @@ def test_a_server_that_is_busy_for_a_moment_is_reached(server: Sshd) -> None:
         threading.Timer(0.1, waiting.close).start()
         with connected(of(busy)) as host:
             assert host.alive()
-
-
-def test_a_server_that_stops_after_its_banner_fails_at_the_deadline(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(connecting, "HANDSHAKE", 0.7)
-
-    def half(sock: socket.socket) -> None:
-        sock.sendall(b"SSH-2.0-Half\r\n")
-        time.sleep(5)
-
-    with listening(half) as port:
-        assert refusal(at(port)).code == "connection-timeout"
 
 
 # --- addresses and names -------------------------------------------------------------------------
