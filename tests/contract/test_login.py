@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.host import dial, hostkeys, known_hosts, revoked
+from gpuws.host import dial, hostkeys, revoked
 from gpuws.host.connect import connect
 from gpuws.host.profile import resolve
 from gpuws.plan.model import Profile
@@ -242,18 +242,6 @@ def test_hashed_wildcard_and_broken_lines_are_read(
     subprocess.run(["ssh-keygen", "-H", "-f", str(hashed)], check=True, capture_output=True)
     assert hashed.read_text().startswith("|1|")
     assert says_hello(replace(wild, user_known_hosts=(str(hashed),)))
-
-
-def test_both_readers_say_the_same_of_twenty_thousand_lines(server: Sshd, tmp_path: Path) -> None:
-    key = " ".join(server.host_key_line().split()[1:])
-    lines = [f"host{i}.example {key}\n" for i in range(20_000)]
-    lines[19_000] = server.host_key_line()
-    profile = empty_known_hosts(server, tmp_path, "".join(lines))
-    begun = time.monotonic()
-    asked = hostkeys.known_keys(profile)
-    ours = known_hosts.find(asked.name, [tmp_path / "known"])
-    assert time.monotonic() - begun < 5
-    assert [each.line for each in asked.entries] == [each.line for each in ours] == [19_001]
 
 
 def test_a_key_of_the_same_name_on_port_22_is_accepted_as_ssh_does(

@@ -103,7 +103,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def _finish(process: subprocess.Popen[bytes]) -> str:
+def _finish(process: subprocess.Popen[bytes]) -> bytes:
     try:
         out, _ = process.communicate(timeout=_DEADLINE)
     except subprocess.TimeoutExpired:
@@ -112,7 +112,7 @@ def _finish(process: subprocess.Popen[bytes]) -> str:
         raise _error(
             "host-key-unknown", "ssh-keygen did not read your known_hosts in time", "try again"
         ) from None
-    return out.decode("utf-8", "replace")
+    return out
 
 
 @dataclass(frozen=True)
