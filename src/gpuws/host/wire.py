@@ -52,7 +52,7 @@ class Wire:
         self.last_heard = time.monotonic()
         self.expired = False
         self.closed = False
-        self.explain: Callable[[], str] = str  # what a proxy command said on stderr
+        self.explain: Callable[[], str] = str  # why it ended: a proxy's last words, or which hop
 
     def send(self, data: bytes) -> int:
         try:
