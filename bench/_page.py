@@ -14,6 +14,7 @@ TOP = Path(__file__).resolve().parents[1]
 PAGE = TOP / "docs/benchmarks.md"
 PARTS: tuple[tuple[str, ...], ...] = (
     ("help",),
+    ("known_hosts",),
     ("attach",),
     ("up",),
     ("browser",),

@@ -36,7 +36,7 @@ _CODES: dict[Exit, str] = {
         "lock-invalid lock-missing lock-stale lock-other-platform pack-invalid pack-other-platform"
     ),
     Exit.AUTHENTICATION: "authentication-failed no-usable-key too-many-keys wrong-password",
-    Exit.HOST_KEY: "host-key-unknown host-key-changed host-key-revoked host-key-unsupported",
+    Exit.HOST_KEY: "host-key-unknown host-key-changed host-key-revoked",
     Exit.NETWORK: (
         "name-not-resolved connection-refused connection-timeout connection-lost not-ssh "
         "proxy-command-failed jump-failed no-common-algorithm remote-timeout host-unreachable"

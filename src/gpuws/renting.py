@@ -15,7 +15,7 @@ from gpuws.config.host_lines import Written, write_entry
 from gpuws.config.host_values import host_name
 from gpuws.config.ssh_line import SshLine, read_ssh_line
 from gpuws.errors import GpuwsError
-from gpuws.host.hostkeys import fingerprint
+from gpuws.host.unknown_key import fingerprint
 from gpuws.keeper.entry import known_hosts_of
 from gpuws.options import Options
 from gpuws.plan.model import HostEntry

@@ -18,8 +18,9 @@ import pytest
 from gpuws.errors import GpuwsError
 from gpuws.host import authenticate, dial
 from gpuws.host.connect import connect
+from gpuws.host.handshake import handshake
 from gpuws.host.profile import resolve
-from gpuws.host.transport import Transport, handshake
+from gpuws.host.transport import Transport
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask
 from tests.support.agents import add, agent, confirmed

@@ -11,12 +11,16 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import paramiko
+from paramiko.packet import Packetizer
 from paramiko.server import InteractiveQuery
 
 from tests.support.sshd import free_port, make_key
+
+GONE = -1  # among the messages that a server heard: the client is gone
 
 
 @contextlib.contextmanager
@@ -61,8 +65,10 @@ class Rules:
     echo: bool = False
     password_too: bool = False  # keyboard-interactive asks for both at once
     banner: str = ""
+    strict: bool = True  # whether it knows strict key exchange
     seen: list[str] = field(default_factory=list)  # every password and code that arrived
     keys: list[str] = field(default_factory=list)  # the name of every key that was tried
+    heard: list[int] = field(default_factory=list)  # the number of every message, then GONE
 
 
 class Logins(paramiko.ServerInterface):
@@ -113,6 +119,23 @@ class Logins(paramiko.ServerInterface):
         return paramiko.common.AUTH_SUCCESSFUL
 
 
+class _Recording(Packetizer):
+    """Notes which messages the client sends."""
+
+    def __init__(self, sock: socket.socket, heard: list[int]) -> None:
+        super().__init__(sock)
+        self._heard = heard
+
+    def read_message(self) -> tuple[int, paramiko.Message]:
+        try:
+            kind, message = super().read_message()
+        except (EOFError, OSError):
+            self._heard.append(GONE)
+            raise
+        self._heard.append(kind)
+        return kind, message
+
+
 class LoginServer:
     """A server with the given rules; ``config`` and ``alias`` as of tests.support.sshd.Sshd."""
 
@@ -146,7 +169,11 @@ class LoginServer:
         self.config.write_text("\n    ".join(own) + "\n")
 
     def serve(self, sock: socket.socket) -> None:
-        transport = paramiko.Transport(sock)
+        transport = paramiko.Transport(
+            sock,
+            strict_kex=self.rules.strict,
+            packetizer_class=partial(_Recording, heard=self.rules.heard),  # type: ignore[arg-type]
+        )
         transport.add_server_key(self.key)
         with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
             transport.start_server(server=Logins(self.rules, self.user))

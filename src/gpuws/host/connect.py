@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpuws.errors import GpuwsError
-from gpuws.host import dial, hostkeys
+from gpuws.host import dial, hostkeys, proxy_command
 from gpuws.host.address import parse
 from gpuws.host.attended import aside
 from gpuws.host.later import later
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 HANDSHAKE = 15.0  # seconds from the first byte to the end of the key exchange
 _MOST_HOPS = 8
+_LAST_WORDS = 0.3  # seconds for a jump host's connection to end, when one over it has
 _PAUSES = (0.3, 1.0)  # seconds before the second and third try, times 0.5 to 1.5
 
 
@@ -51,29 +52,38 @@ def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
     """
     for pause in _PAUSES[: profile.busy_tries - 1]:
         try:
-            return _link(profile, ask, progress, 0)
+            return _link(profile, ask, progress)
         except GpuwsError as error:
             if error.code != "connection-lost" or "MaxStartups" not in error.message:
                 raise
         progress.line("the server is busy, trying again")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (spread, not secrecy)
-    return _link(profile, ask, progress, 0)
+    return _link(profile, ask, progress)
 
 
 def _link(
-    profile: Profile, ask: Ask, progress: Progress, depth: int, over: Transport | None = None
+    profile: Profile,
+    ask: Ask,
+    progress: Progress,
+    trail: tuple[Profile, ...] = (),
+    over: Transport | None = None,
 ) -> Transport:
-    """An authenticated transport to one host: ``over`` that of a jump host, else its own way."""
+    """An authenticated transport to one host: ``over`` that of a jump host, else its own way.
+
+    ``trail``: the hosts that this one is a jump host of.
+    """
     known = later(lambda: hostkeys.known_keys(profile))
-    reach = _way(profile, ask, progress, depth, over)
-    from gpuws.host import authenticate, transport
+    reach = _way(profile, ask, progress, trail, over)
+    from gpuws.host import authenticate
+    from gpuws.host.handshake import handshake
 
     wire = reach()
     try:
         keys = known()
-        link = _shake_hands(transport.handshake, profile, wire, keys)
-        blob = link.get_remote_server_key().asbytes()
-        hostkeys.verify(profile, keys, blob, aside(ask), progress)
+        link = _shake_hands(handshake, profile, wire, keys)
+        hostkeys.verify(profile, keys, link.shown_key, aside(ask), progress)
+        if not link.agreed_on_strict_kex:
+            progress.warn(f"{wire.name} knows no strict key exchange (CVE-2023-48795): update it")
         if profile.login_timeout is not None:
             wire.expire_in(profile.login_timeout)
         authenticate.log_in(link, profile, ask, progress)
@@ -85,13 +95,17 @@ def _link(
 
 
 def _way(
-    profile: Profile, ask: Ask, progress: Progress, depth: int, over: Transport | None
+    profile: Profile,
+    ask: Ask,
+    progress: Progress,
+    trail: tuple[Profile, ...],
+    over: Transport | None,
 ) -> Callable[[], Wire]:
     """Gives the wire to the host when it is called; a dial of our own has begun by then."""
     if over is not None:
         return lambda: _onward(over, profile)
     if profile.proxy_jump:
-        return lambda: _through_hops(profile, ask, progress, depth)
+        return lambda: _through_hops(profile, ask, progress, (*trail, profile))
     dialled = later(lambda: dial.dial(profile))
     return lambda: _named(profile, dialled)
 
@@ -107,27 +121,28 @@ def _shake_hands(
         return handshake(wire, known.key_types(), deadline)
     except GpuwsError as error:
         if profile.proxy_command and not wire.head:
-            raise dial.proxy_failed(profile, wire) from None
+            raise proxy_command.failed(profile, wire) from None
         if error.code == "no-common-algorithm" and known.plain and "host key" in error.message:
-            raise hostkeys.lost_types(known, "the server offers other types only") from None
+            raise hostkeys.lost_types(known, error.detail) from None
         raise
 
 
 # --- jumps ---------------------------------------------------------------------------------------
 
 
-def _through_hops(profile: Profile, ask: Ask, progress: Progress, depth: int) -> Wire:
+def _through_hops(
+    profile: Profile, ask: Ask, progress: Progress, trail: tuple[Profile, ...]
+) -> Wire:
     """Log in to each hop in turn; the last one opens the way to the host itself."""
-    if depth >= _MOST_HOPS:
-        raise _jump_failed(profile.alias, "the jump hosts lead in a circle", "")
     config = Path(profile.ssh_config) if profile.ssh_config else None
     reached: Transport | None = None
     try:
         for name in profile.proxy_jump:
             hop = resolve(name, ssh_config=config)
+            _refuse_circle(hop, trail)
             if reached is not None:  # as ssh -J a,b: b is reached through a, whatever b's config
                 hop = replace(hop, proxy_jump=(), proxy_command=None)
-            reached = _hop(hop, reached, ask, progress, depth)
+            reached = _hop(hop, reached, ask, progress, trail)
         assert reached is not None  # noqa: S101 (proxy_jump is not empty)
         return _onward(reached, profile)
     except BaseException:
@@ -137,13 +152,25 @@ def _through_hops(profile: Profile, ask: Ask, progress: Progress, depth: int) ->
 
 
 def _hop(
-    hop: Profile, before: Transport | None, ask: Ask, progress: Progress, depth: int
+    hop: Profile,
+    before: Transport | None,
+    ask: Ask,
+    progress: Progress,
+    trail: tuple[Profile, ...],
 ) -> Transport:
     progress.line(f"jump host {hop.alias}")
     try:
-        return _link(hop, ask, progress, depth + 1, before)
+        return _link(hop, ask, progress, trail, before)
     except GpuwsError as error:
         raise _at_hop(hop, error) from error
+
+
+def _refuse_circle(hop: Profile, trail: tuple[Profile, ...]) -> None:
+    """ssh refuses a jump over the host itself, and would go round in a longer circle for ever."""
+    met = [(each.hostname, each.port, each.user) for each in trail]
+    if (hop.hostname, hop.port, hop.user) in met or len(trail) > _MOST_HOPS:
+        way = " → ".join(each.alias for each in (*trail, hop))
+        raise _jump_failed(hop.alias, f"the jumps lead in a circle: {way}", f"ssh -G {hop.alias}")
 
 
 def _onward(hop: Transport, profile: Profile) -> Wire:
@@ -163,7 +190,17 @@ def _onward(hop: Transport, profile: Profile) -> Wire:
         ) from None
     except (EOFError, TimeoutError):
         raise _jump_failed(hop.wire.name, f"does not answer on the way to {where}", "") from None
-    return Wire(channel, name=where, on_close=hop.wire.close)
+    wire = Wire(channel, name=where, on_close=hop.wire.close)
+    wire.explain = lambda: _ended_at(hop)
+    return wire
+
+
+def _ended_at(hop: Transport) -> str:
+    """The hop that was lost, where it was not the host itself."""
+    hop.join(_LAST_WORDS)
+    if hop.is_active():
+        return ""
+    return hop.wire.explain() or f"the jump host {hop.wire.name} ended its connection"
 
 
 def _at_hop(hop: Profile, error: GpuwsError) -> GpuwsError:

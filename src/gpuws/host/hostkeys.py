@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpuws.errors import GpuwsError
 from gpuws.host import known_hosts, revoked
-from gpuws.host.known_hosts import Entry
+from gpuws.host.known_hosts import CERTIFIED, Entry
+from gpuws.host.sanitise import one_line
+from gpuws.host.unknown_key import UnknownKey, fingerprint, settle
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Progress
 
+if TYPE_CHECKING:
+    from gpuws.host.certificates import Certificate
+
 _DEADLINE = 10.0  # seconds for all files together
-_TYPES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+_RSA = ("rsa-sha2-512", "rsa-sha2-256")
+_TYPES = {"ssh-rsa": _RSA}
+_NIST = tuple(f"ecdsa-sha2-nistp{bits}" for bits in (256, 384, 521))
+_EVERY = ("ssh-ed25519", *_NIST, *_RSA)
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,30 @@ class KnownKeys:
 
     @property
     def authorities(self) -> tuple[Entry, ...]:
-        return tuple(each for each in self.entries if each.marker == "@cert-authority")
+        """As with ssh, also those of the host name on port 22."""
+        return tuple(each for each in self._all if each.marker == "@cert-authority")
 
     def key_types(self) -> tuple[str, ...]:
-        """Exactly the types we know, so that the server cannot show us another one."""
+        """Exactly the types we know, so that the server cannot show us another one; () for any.
+
+        Certificates come first, and only where an authority's line speaks of the host.
+        """
         kinds = dict.fromkeys(each.kind for each in self.plain)
-        return tuple(name for kind in kinds for name in _TYPES.get(kind, (kind,)))
+        known = tuple(name for kind in kinds for name in _TYPES.get(kind, (kind,)))
+        if not self.authorities:
+            return known
+        return (*(name + CERTIFIED for name in _EVERY), *(known or _EVERY))
+
+    def revoked(self, blob: bytes) -> Entry | None:
+        lines = (each for each in self._all if each.marker == "@revoked")
+        return next((each for each in lines if each.is_key(blob)), None)
+
+    def has(self, blob: bytes) -> bool:
+        return any(each.marker == "" and each.is_key(blob) for each in self._all)
+
+    @property
+    def _all(self) -> tuple[Entry, ...]:
+        return (*self.entries, *self.elsewhere)
 
 
 def known_keys(profile: Profile) -> KnownKeys:
@@ -78,7 +103,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def _finish(process: subprocess.Popen[bytes]) -> str:
+def _finish(process: subprocess.Popen[bytes]) -> bytes:
     try:
         out, _ = process.communicate(timeout=_DEADLINE)
     except subprocess.TimeoutExpired:
@@ -87,60 +112,103 @@ def _finish(process: subprocess.Popen[bytes]) -> str:
         raise _error(
             "host-key-unknown", "ssh-keygen did not read your known_hosts in time", "try again"
         ) from None
-    return out.decode("utf-8", "replace")
+    return out
 
 
-def verify(profile: Profile, known: KnownKeys, blob: bytes, ask: Ask, progress: Progress) -> None:
+@dataclass(frozen=True)
+class ShownKey:
+    """What the server proved to hold the private half of. ``blob`` may be a certificate of it."""
+
+    key: bytes
+    blob: bytes
+
+    @property
+    def certified(self) -> bool:
+        return known_hosts.kind_of(self.blob).endswith(CERTIFIED)
+
+
+def verify(
+    profile: Profile, known: KnownKeys, shown: ShownKey, ask: Ask, progress: Progress
+) -> None:
     """Return when the key the server proved is the right one; nothing was sent before this.
 
-    Raises host-key-revoked, host-key-changed, host-key-unknown, host-key-unsupported.
+    Raises host-key-revoked, host-key-changed, host-key-unknown.
     """
-    kind = known_hosts.kind_of(blob)
-    key = base64.b64encode(blob).decode()
-    revoked.refuse_listed(profile.revoked_host_keys, known.name, blob)
-    _refuse_revoked(known, key)
-    if any(each.key == key for each in known.plain):
+    certificate, trouble = _certificate_of(shown)
+    _refuse_revoked(profile, known, shown, certificate)
+    doubt = trouble or _doubt(profile, known, certificate)
+    if certificate is not None and not doubt:
         return
-    if any(each.key == key and each.marker == "" for each in known.elsewhere):
+    if known.has(shown.key):
+        if shown.certified:
+            progress.warn(f"{known.name}: {doubt}; its key is known by itself")
         return
-    _refuse_changed(known, kind, blob)
-    if profile.strict_host_key_checking == "accept-new":
-        _remember(profile, known, kind, key, progress)
-    elif profile.strict_host_key_checking == "yes" or not _person_says_yes(known, kind, blob, ask):
-        raise _unknown(profile, known, kind, blob)
-    else:
-        _remember(profile, known, kind, key, progress)
+    _refuse_changed(known, shown.key)
+    settle(UnknownKey(known.name, shown.key, doubt), profile, ask, progress)
 
 
-def fingerprint(blob: bytes) -> str:
-    """SHA256:… as ssh prints it."""
-    digest = base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-    return f"SHA256:{digest}"
+def _certificate_of(shown: ShownKey) -> tuple[Certificate | None, str]:
+    """(the certificate, why there is none to believe)."""
+    if not shown.certified:
+        return None, ""
+    from gpuws.host import certificates
+
+    try:
+        certificate = certificates.read(shown.blob)
+    except certificates.CertificateTrouble as trouble:
+        return None, f"its certificate counts for nothing: {trouble}"
+    if certificate.key != shown.key:
+        return None, "its certificate is for another key"
+    return certificate, ""
 
 
-def lost_types(known: KnownKeys, offered: str) -> GpuwsError:
+def _doubt(profile: Profile, known: KnownKeys, certificate: Certificate | None) -> str:
+    """Why the authorities that are known for the host do not vouch for it; "" where they do, or
+    where none is known. As with ssh, the key itself is looked up then."""
+    if not known.authorities:
+        return "" if certificate is None else "its certificate is of no known authority"
+    place = known.authorities[0].place
+    if certificate is None:
+        return f"it shows no certificate of its authority, {place}"
+    entry = next((e for e in known.authorities if e.is_key(certificate.authority)), None)
+    if entry is None:
+        return f"its certificate is not of its authority, {place}"
+    from gpuws.host import certificates
+
+    name = profile.host_key_alias or profile.hostname.lower()
+    why = one_line(certificates.trouble(certificate, name, time.time()))
+    return f"its certificate by {entry.place} counts for nothing: {why}" if why else ""
+
+
+def _refuse_revoked(
+    profile: Profile, known: KnownKeys, shown: ShownKey, certificate: Certificate | None
+) -> None:
+    """A certificate falls with its own key and with its authority's."""
+    keys = (shown.key, *((certificate.authority,) if certificate else ()))
+    revoked.refuse_listed(profile.revoked_host_keys, known.name, shown.blob, keys)
+    for entry in filter(None, map(known.revoked, keys)):
+        raise _error(
+            "host-key-revoked",
+            f"the host key of {known.name} is marked as revoked at {entry.place}",
+            "do not connect; ask the host's administrator",
+        )
+
+
+def lost_types(known: KnownKeys, offers: str) -> GpuwsError:
     """The server no longer has a key of any type that we know for it."""
     places = ", ".join(f"{each.kind} at {each.place}" for each in known.plain)
     return _error(
         "host-key-changed",
-        f"{known.name} shows none of the host keys known for it ({places}); {offered}",
+        f"{known.name} shows none of the host keys known for it ({places})",
         f"ask its administrator, then: ssh-keygen -R '{known.name}'",
+        offers,
     )
 
 
-def _refuse_revoked(known: KnownKeys, key: str) -> None:
-    for each in (*known.entries, *known.elsewhere):
-        if each.marker == "@revoked" and each.key == key:
-            raise _error(
-                "host-key-revoked",
-                f"the host key of {known.name} is marked as revoked at {each.place}",
-                "do not connect; ask the host's administrator",
-            )
-
-
-def _refuse_changed(known: KnownKeys, kind: str, blob: bytes) -> None:
+def _refuse_changed(known: KnownKeys, blob: bytes) -> None:
     if not known.plain:
         return
+    kind = known_hosts.kind_of(blob)
     old = next((each for each in known.plain if each.kind == kind), known.plain[0])
     raise _error(
         "host-key-changed",
@@ -150,75 +218,5 @@ def _refuse_changed(known: KnownKeys, kind: str, blob: bytes) -> None:
     )
 
 
-def _person_says_yes(known: KnownKeys, kind: str, blob: bytes, ask: Ask) -> bool:
-    """``yes`` or the fingerprint itself, as with ssh."""
-    seen = fingerprint(blob)
-    note = ""
-    if known.authorities:
-        note = "\nIts certificate authority is known, but gpuws cannot check host certificates."
-    question = (
-        f"The host key of {known.name} is not known: {kind} {seen}{note}\n"
-        "Is it the right one? (yes, no, or the fingerprint you expect) "
-    )
-    for _ in range(3):
-        try:
-            answer = ask.text(question).strip()
-        except GpuwsError as error:
-            if error.code != "prompt-needed":
-                raise
-            return False
-        if answer.lower() == "yes" or answer == seen:
-            return True
-        if answer.startswith("SHA256:") or answer.lower() in ("no", "n", ""):
-            return False
-        question = "Please type yes, no, or the fingerprint: "
-    return False
-
-
-def _remember(profile: Profile, known: KnownKeys, kind: str, key: str, progress: Progress) -> None:
-    """Append one line, as ssh does; never rewrite the file."""
-    if not profile.user_known_hosts:
-        progress.warn("the host key is not remembered: UserKnownHostsFile is none")
-        return
-    file = Path(profile.user_known_hosts[0])
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _append(file, f"{known.name} {kind} {key}\n")
-    except OSError as error:
-        progress.warn(f"the host key is not remembered: {file}: {error.strerror}")
-        return
-    progress.note(f"added the {kind} key of {known.name} to {file}")
-
-
-def _append(file: Path, line: str) -> None:
-    """One write with O_APPEND, so that two of us never mix lines."""
-    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        size = os.lseek(handle, 0, os.SEEK_END)
-        if size:
-            os.lseek(handle, size - 1, os.SEEK_SET)
-            if os.read(handle, 1) != b"\n":
-                line = "\n" + line
-        os.write(handle, line.encode())
-    finally:
-        os.close(handle)
-
-
-def _unknown(profile: Profile, known: KnownKeys, kind: str, blob: bytes) -> GpuwsError:
-    seen = f"{kind} {fingerprint(blob)}"
-    if known.authorities:
-        return _error(
-            "host-key-unsupported",
-            f"{known.name} is known by its certificate authority ({known.authorities[0].place}), "
-            f"which gpuws cannot check; its plain key is {seen}",
-            f"compare the key with its administrator, then: ssh-keyscan {known.name}",
-        )
-    return _error(
-        "host-key-unknown",
-        f"the host key of {known.name} is not known: {seen}",
-        f"connect once by hand with: ssh {profile.alias} — or accept it with --accept-new",
-    )
-
-
-def _error(code: str, message: str, hint: str) -> GpuwsError:
-    return GpuwsError(code, message, hint=hint, stage="connect")
+def _error(code: str, message: str, hint: str, detail: str = "") -> GpuwsError:
+    return GpuwsError(code, message, hint=hint, stage="connect", detail=detail)

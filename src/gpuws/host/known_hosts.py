@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_FOUND = re.compile(r"# Host .* found: line (\d+)")
+_FOUND = re.compile(rb"# Host .* found: line (\d+)")
 _LARGEST = 32 << 20
+CERTIFIED = "-cert-v01@openssh.com"  # ends the type of a key that comes with a certificate
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class Entry:
     def place(self) -> str:
         return f"{self.file}:{self.line}"
 
+    def is_key(self, blob: bytes) -> bool:
+        return self.key == base64.b64encode(blob).decode()
 
-def parse_found(text: str, file: Path) -> list[Entry]:
+
+def parse_found(text: bytes, file: Path) -> list[Entry]:
     """The output of ``ssh-keygen -F``: a comment with the line number, then the line."""
     entries = []
     number = 0
-    for line in text.splitlines():
+    for line in text.split(b"\n"):
         found = _FOUND.match(line)
         if found:
             number = int(found[1])
@@ -51,10 +55,10 @@ def find(name: str, files: Iterable[Path]) -> list[Entry]:
     entries = []
     for file in files:
         try:
-            text = file.read_bytes()[:_LARGEST].decode("utf-8", "replace")
+            text = file.read_bytes()[:_LARGEST]
         except OSError:
             continue
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split(b"\n"), 1):
             if _speaks_of(line, name):
                 entries += _entry(line, file, number)
     return entries
@@ -68,25 +72,36 @@ def kind_of(blob: bytes) -> str:
     return blob[4 : 4 + length].decode("ascii", "replace")
 
 
-def _entry(line: str, file: Path, number: int) -> list[Entry]:
-    words = line.split()
-    marker = words.pop(0) if words and words[0].startswith("@") else ""
+def _entry(line: bytes, file: Path, number: int) -> list[Entry]:
+    marker, words = _fields(line)
     if len(words) < 3 or marker not in ("", "@cert-authority", "@revoked"):
         return []
     try:
-        blob = base64.b64decode(words[2], validate=True)
+        blob = base64.b64decode(words[2].rstrip(), validate=True)
     except binascii.Error:
         return []
-    if kind_of(blob) != words[1]:
+    kind = words[1].decode("latin-1")
+    if kind_of(blob) != kind:
         return []
-    return [Entry(file, number, marker, words[1], base64.b64encode(blob).decode())]
+    return [Entry(file, number, marker, kind, base64.b64encode(blob).decode())]
 
 
-def _speaks_of(line: str, name: str) -> bool:
-    words = line.split(None, 2)
-    if not words or words[0].startswith("#"):
+def _fields(line: bytes) -> tuple[str, list[bytes]]:
+    """(marker or "", the words behind it). As in ssh, only blanks and tabs part words, and a marker
+    ends at the first blank, or at a tab where the line has no blank."""
+    text = line.lstrip(b" \t")
+    marker = b""
+    if text.startswith(b"@"):
+        marker, _, text = text.partition(b" " if b" " in text else b"\t")
+    words = [word for word in text.replace(b"\t", b" ").split(b" ") if word]
+    return marker.decode("latin-1"), words
+
+
+def _speaks_of(line: bytes, name: str) -> bool:
+    _, words = _fields(line)
+    if not words or words[0].startswith(b"#"):
         return False
-    hosts = words[1] if words[0].startswith("@") and len(words) > 1 else words[0]
+    hosts = words[0].decode("latin-1")
     if hosts.startswith("|1|"):
         return _is_hash_of(hosts, name)
     patterns = hosts.lower().split(",")
@@ -106,6 +121,6 @@ def _is_hash_of(hosts: str, name: str) -> bool:
     _, _, salt, digest = [*hosts.split("|"), "", ""][:4]
     try:
         key, expected = base64.b64decode(salt), base64.b64decode(digest)
-    except binascii.Error:
+    except ValueError:
         return False
     return hmac.compare_digest(hmac.new(key, name.encode(), hashlib.sha1).digest(), expected)

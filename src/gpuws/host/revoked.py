@@ -11,6 +11,7 @@ import binascii
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from gpuws.errors import GpuwsError
@@ -21,8 +22,11 @@ _KRL = b"SSHKRL\n\0"
 _LARGEST = 32 << 20  # bytes of a text file
 
 
-def refuse_listed(files: tuple[str, ...], name: str, blob: bytes) -> None:
-    """Raises host-key-revoked when a file lists the key that ``name`` showed, or cannot tell."""
+def refuse_listed(files: tuple[str, ...], name: str, blob: bytes, keys: Collection[bytes]) -> None:
+    """Raises host-key-revoked when a file lists what ``name`` showed, or cannot tell.
+
+    ``blob`` is the key or certificate; ``keys`` what must not be listed: the key, its authority.
+    """
     for file in map(Path, files):
         try:
             with file.open("rb") as opened:
@@ -30,13 +34,13 @@ def refuse_listed(files: tuple[str, ...], name: str, blob: bytes) -> None:
                 text = b"" if begin == _KRL else begin + opened.read(_LARGEST)
         except OSError as error:
             raise _cannot_tell(file, error.strerror or type(error).__name__) from None
-        place = _in_krl(file, blob) if begin == _KRL else _in_text(file, text, blob)
+        place = _in_krl(file, blob) if begin == _KRL else _in_text(file, text, keys)
         if place:
             raise _refused(f"the host key of {name} is revoked by {place}", _ASK)
 
 
-def _in_text(file: Path, text: bytes, blob: bytes) -> str:
-    """The place of the key, "" where it is not listed."""
+def _in_text(file: Path, text: bytes, keys: Collection[bytes]) -> str:
+    """The place of a key, "" where none is listed."""
     for number, line in enumerate(text.decode("utf-8", "replace").split("\n"), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -44,7 +48,7 @@ def _in_text(file: Path, text: bytes, blob: bytes) -> str:
         listed = _key(words)
         if listed is None:
             raise _cannot_tell(file, f"line {number} is no public key")
-        if listed == blob:
+        if listed in keys:
             return f"{file}:{number}"
     return ""
 
@@ -58,7 +62,8 @@ def _key(words: list[str]) -> bytes | None:
 
 
 def _in_krl(file: Path, blob: bytes) -> str:
-    """ssh-keygen is asked: a KRL may also name serial numbers, hashes and authorities."""
+    """ssh-keygen is asked: a KRL may also name serial numbers, hashes and authorities, which it
+    finds in a certificate."""
     keygen = shutil.which("ssh-keygen")
     if keygen is None:
         raise _cannot_tell(file, "it is a KRL, and there is no ssh-keygen to read it")

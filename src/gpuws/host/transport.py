@@ -19,13 +19,15 @@ from paramiko.common import (
     cMSG_CHANNEL_OPEN,
     cMSG_GLOBAL_REQUEST,
 )
-from paramiko.kex_curve25519 import KexCurve25519
 from paramiko.message import Message
 
-from gpuws.errors import GpuwsError
+from gpuws.host import algorithms
+from gpuws.host.algorithms import Offers
 from gpuws.host.arrivals import LOOPBACK, Arrivals, Arrived
 from gpuws.host.channel import Channel
 from gpuws.host.flow import Budget, ChannelFlow, Raw
+from gpuws.host.hostkeys import ShownKey
+from gpuws.host.packets import Packets
 from gpuws.host.refusal import ChannelRefused
 from gpuws.host.sanitise import one_line
 from gpuws.host.userauth import Conversation
@@ -35,35 +37,23 @@ from gpuws.plan.ports import Sink
 
 WINDOW = 2 << 20  # bytes at first; a stream whose reader keeps up opens it further
 PACKET = 256 << 10  # bytes
-_SHA2_MACS = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-)
-_FULL, _BANNED = b"Exceeded MaxStartups", b"Not allowed at this time"  # OpenSSH, without a banner
-_CIPHERS = (
-    "aes128-gcm@openssh.com",
-    "aes256-gcm@openssh.com",
-    "aes128-ctr",
-    "aes192-ctr",
-    "aes256-ctr",
-)
-
-
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else errors go to stderr
 
 
 _THEIRS: Any = paramiko.Transport  # its stubs leave out what has no public name
 
 
+class Unproved(paramiko.SSHException):
+    """The server cannot sign with the key that it showed."""
+
+
 class Transport(paramiko.Transport):
     """A client transport over a Wire."""
 
     if TYPE_CHECKING:
+        agreed_on_strict_kex: bool
         server_extensions: dict[str, bytes | str]
         remote_cipher: str
-        agreed_on_strict_kex: bool
         _channels: Any
         _preferred_keys: tuple[str, ...]
 
@@ -72,26 +62,24 @@ class Transport(paramiko.Transport):
         def _send_user_message(self, data: Message | Raw) -> None: ...
         def _auth_trigger(self) -> None: ...
 
-    # the plain name of curve25519, which some servers offer alone, right behind the hybrid one
-    _preferred_kex: tuple[str, ...] = (
-        *(name for name in _THEIRS._preferred_kex if "mlkem" in name),
-        "curve25519-sha256",
-        *(name for name in _THEIRS._preferred_kex if "mlkem" not in name),
-    )
-    _kex_info: dict[str, Any] = {**_THEIRS._kex_info, "curve25519-sha256": KexCurve25519}  # noqa: RUF012
+    _preferred_kex: tuple[str, ...] = algorithms.KEX
+    _preferred_ciphers = algorithms.CIPHERS
+    _preferred_macs = algorithms.MACS
+    _kex_info: dict[str, Any] = algorithms.KEX_CLASSES
+    _cipher_info: dict[str, Any] = algorithms.CIPHER_CLASSES
     # by name, so that each kind of channel answers with its own method
     _channel_handler_table: dict[int, Any] = {  # noqa: RUF012
         kind: lambda channel, m, name=method.__name__: getattr(channel, name)(m)
         for kind, method in _THEIRS._channel_handler_table.items()
     }
-    _preferred_ciphers = _CIPHERS
     _active_check_timeout = 0.5  # seconds between two looks of an idle reader; a close wakes it
-    _preferred_macs = _SHA2_MACS
 
     def __init__(self, wire: Wire, key_types: tuple[str, ...] = ()) -> None:
-        super().__init__(cast(socket.socket, wire), WINDOW, PACKET)
+        super().__init__(cast(socket.socket, wire), WINDOW, PACKET, packetizer_class=Packets)
         self.wire = wire
         self._key_types = key_types
+        self._shown = b""
+        self.offers: tuple[Offers, ...] = ()  # the server's and ours
         self.goodbye = ""  # the text of the server's disconnect message, untrusted
         self._pings = 0  # answers to pings
         self._pinged = threading.Condition()
@@ -107,8 +95,31 @@ class Transport(paramiko.Transport):
 
     @property
     def preferred_keys(self) -> tuple[str, ...]:
-        """Plain keys only: paramiko offers host certificates too, and checks no authority."""
+        """Plain keys only, unless an authority is known: paramiko itself checks none."""
         return self._key_types or tuple(self._preferred_keys)
+
+    @property
+    def shown_key(self) -> ShownKey:
+        """The host's key, which signed this key exchange, and the certificate it came in."""
+        return ShownKey(self.get_remote_server_key().asbytes(), self._shown)
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        """paramiko looks at the signature alone, and forgets the certificate."""
+        try:
+            super()._verify_key(host_key, sig)  # type: ignore[misc]
+        except Exception as error:  # also of a key that is none
+            raise Unproved(str(error)) from None
+        if self._shown not in (b"", host_key):
+            raise Unproved("the server showed another host key later")
+        self._shown = host_key
+
+    def _really_parse_kex_init(self, m: Message, ignore_first_byte: bool = False) -> dict[str, Any]:
+        """The server's offer, or (behind a first byte) our own."""
+        parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
+        if not ignore_first_byte:
+            algorithms.adapt(parsed, strict=self.agreed_on_strict_kex)
+            self.offers = algorithms.compare(parsed, self)
+        return parsed
 
     # --- login -----------------------------------------------------------------------------------
 
@@ -349,60 +360,3 @@ def _opening(kind: str, number: int, window: int, extra: bytes) -> Message:
     message.add_int(PACKET)
     message.add_bytes(extra)
     return message
-
-
-def handshake(wire: Wire, key_types: tuple[str, ...], deadline: float) -> Transport:
-    """Exchange keys. The host key is not checked yet: nothing secret may be sent before it is.
-
-    Raises not-ssh, no-common-algorithm, connection-lost.
-    """
-    transport = Transport(wire, key_types)
-    transport.daemon = True
-    wire.expire_in(deadline)
-    done = threading.Event()
-    transport.start_client(event=done)
-    while not done.wait(0.2) and transport.is_active():
-        pass
-    wire.relax()
-    if transport.is_active() and not wire.expired:
-        return transport
-    trouble = transport.get_exception()
-    wire.close()
-    raise _why(wire, trouble, deadline)
-
-
-def _why(wire: Wire, trouble: BaseException | None, deadline: float) -> GpuwsError:
-    head = one_line(wire.head, 120)
-    if isinstance(trouble, paramiko.ssh_exception.IncompatiblePeer):
-        return _connect_error("no-common-algorithm", f"{wire.name}: {one_line(str(trouble))}")
-    if wire.spoke_ssh() and wire.expired:
-        said = f"{wire.name} ({head}) did not finish the key exchange in {deadline:.0f} s"
-        return _connect_error("connection-timeout", said, retryable=True)
-    if wire.spoke_ssh():
-        said = f"{wire.name} ({head}) closed the connection: {one_line(str(trouble or ''))}"
-        return _connect_error("connection-lost", said, retryable=True)
-    if wire.head.startswith(_FULL):
-        said = f"{wire.name} takes no more logins at once ({head})"
-        return _connect_error("connection-lost", said, retryable=True)
-    if wire.head.startswith(_BANNED):
-        said = f"{wire.name} refuses this address for a while ({head}: PerSourcePenalties)"
-        return _connect_error("connection-lost", said, retryable=True)
-    if wire.head:
-        return _connect_error("not-ssh", f"{wire.name} is not an SSH server; it says: {head}")
-    if wire.expired:
-        said = f"{wire.name} accepts connections and says nothing for {deadline:.0f} s"
-        return _connect_error("not-ssh", said, retryable=True)
-    said = (
-        f"{wire.name} closed the connection before a word (too many logins at once: MaxStartups; "
-        "or a ban)"
-    )
-    return _connect_error("connection-lost", said, retryable=True)
-
-
-def _connect_error(code: str, message: str, *, retryable: bool = False) -> GpuwsError:
-    hints = {
-        "not-ssh": "check the port (-p): a proxy, a web server or a captive portal may answer",
-        "no-common-algorithm": "the server is too old or too strict; try --transport openssh",
-    }
-    hint = hints.get(code, "wait a moment and try again")
-    return GpuwsError(code, message, hint=hint, stage="connect", retryable=retryable)

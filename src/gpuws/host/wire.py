@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import struct
 import sys
@@ -14,7 +15,9 @@ from typing import Protocol
 
 from gpuws.host.network import acknowledged
 
-_BANNER_LIMIT = 64 << 10  # bytes a server may send before its "SSH-" line
+_BANNER_LIMIT = 64 << 10  # bytes a server may send before its "SSH-" line has ended
+_GREETING = re.compile(rb"^SSH-", re.MULTILINE)
+_GREETED = re.compile(rb"^SSH-.*\n", re.MULTILINE)
 _AHEAD = 4 << 10  # bytes read with a packet's head: most packets are smaller
 _PROMPT = 64 << 10  # bytes that are acknowledged at once: login and first answers
 
@@ -48,9 +51,8 @@ class Wire:
         self.head = b""  # what came before the handshake, at most the banner limit
         self.last_heard = time.monotonic()
         self.expired = False
-        self.flooded = False
         self.closed = False
-        self.explain: Callable[[], str] = str  # what a proxy command said on stderr
+        self.explain: Callable[[], str] = str  # why it ended: a proxy's last words, or which hop
 
     def send(self, data: bytes) -> int:
         try:
@@ -121,7 +123,7 @@ class Wire:
             self._timer.cancel()
 
     def spoke_ssh(self) -> bool:
-        return self.head.startswith(b"SSH-") or b"\nSSH-" in self.head
+        return self._greeted or _GREETING.search(self.head) is not None
 
     @property
     def peer(self) -> tuple[object, ...] | None:
@@ -156,10 +158,11 @@ class Wire:
 
     def _greet(self, data: bytes) -> None:
         self.head += data
-        if self.spoke_ssh():
+        greeted = _GREETED.search(self.head)
+        if greeted:
             self._greeted = True
+            self.head = self.head[: greeted.end()]
         elif self._received > _BANNER_LIMIT:
-            self.flooded = True
             raise EOFError("no SSH banner")
 
     def _expire(self) -> None:

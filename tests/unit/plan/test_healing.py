@@ -9,8 +9,7 @@ import pytest
 from gpuws.errors import EXIT_OF, Exit, GpuwsError, prompt_needed
 from gpuws.plan.healing import Verdict, pause, verdict, words
 
-SLOWLY = {"not-ssh", "host-key-unknown", "host-key-changed", "host-key-revoked",
-          "host-key-unsupported"}  # fmt: skip
+SLOWLY = {"not-ssh", "host-key-unknown", "host-key-changed", "host-key-revoked"}
 AGAIN = {"name-not-resolved", "unknown-host", "connection-refused", "connection-timeout",
          "connection-lost", "proxy-command-failed", "jump-failed", "remote-timeout",
          "host-unreachable"}  # fmt: skip
