@@ -22,7 +22,7 @@ health() {
     cat "$build/pip-names" >"$build/scratch/pip-names"
     [ "$order_locked" = 0 ] || cat "$build/pip-locked" >>"$build/scratch/pip-names"
     "$prefix/bin/python" -I "$build/check.py" "$order_jupyter" "$build/scratch/pip-names" \
-      "$build/imports" || h_status=$?
+      "$build/imports" "$order_cards" || h_status=$?
     case $h_status in
     0) ;;
     3) fail pip-failed 0 ;;

@@ -59,6 +59,7 @@ class BuildOrder:
     accept_terms: bool = False  # the user said yes to conda's Terms of Service
     wanted_by: str = ""  # the workspace's name
     check: tuple[str, ...] = ()  # modules that must be importable
+    cards: bool = False  # torch, where it is in it, must see the host's cards
     lock: Lock | None = None  # then nothing is solved on the host
     offline: bool = False  # the host fetches nothing itself
     sent: Pairs = ()  # (address, file on the host) of the lock's archives that the laptop sent
@@ -169,6 +170,7 @@ def _settings(order: BuildOrder) -> str:
         "pip_index": order.pip_index or "",
         "cuda": order.cuda,
         "jupyter": "1" if _expects_jupyter(order) else "0",
+        "cards": "1" if order.cards else "0",
         "channels": "1" if order.effective_channels else "0",
         "closed": _closed(order),
         "terms": "1" if order.accept_terms else "0",
