@@ -64,7 +64,9 @@ marker() {
   m_now=$(date +%s)
   m_text="{\"hash\":\"$hash\",\"tool\":\"$order_tool\",\"version\":\"$m_version\""
   m_kb=$(du -sk "$prefix" 2>/dev/null | tr -dc '0-9\t' | cut -f1)
-  m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now,\"kb\":${m_kb:-0}}$NL"
+  m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now,\"kb\":${m_kb:-0}"
+  [ -z "${order_declared:-}" ] || m_text="$m_text,\"declared\":\"$order_declared\""
+  m_text="$m_text}$NL"
   sync 2>/dev/null || :
   write "$prefix/.gpuws-complete" "${marker_mode:-600}" "$m_text"
   [ -z "${desk:-}" ] || chmod u-w "$prefix"

@@ -30,6 +30,8 @@ def environment_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> Bui
         order,
         check=modules(request.spec, declared),
         cards=sees_cards(request.spec, declared, facts, plan.gpus),
+        declared=wanted.declared if wanted.kept else "",
+        kept=wanted.kept,
         lock=wanted.lock,
         offline=request.offline,
         shared=wanted.shared,
