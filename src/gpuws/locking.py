@@ -16,9 +16,11 @@ from gpuws.errors import GpuwsError
 from gpuws.options import Options
 from gpuws.plan.blame import with_lines
 from gpuws.plan.codec import decode
-from gpuws.plan.declared import missing_jupyter
+from gpuws.plan.declared import missing_jupyter, pip_lines
+from gpuws.plan.kept import EVERYTHING
 from gpuws.plan.lock import Lock, LockedPackage, merged
 from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.naming import package_name
 from gpuws.plan.requests import PlatformRequest, UpRequest
 from gpuws.plan.results import Platform
 from gpuws.plan.virtual import with_override
@@ -84,21 +86,24 @@ def run(
 
 
 def update(
-    host: str, packages: Sequence[str], files: Sequence[Path], options: Options, person: Plain
+    host: str,
+    packages: Sequence[str],
+    files: Sequence[Path],
+    options: Options,
+    person: Plain,
+    *,
+    jupyter: bool,
 ) -> dict[str, Any]:
-    """The newest that the file allows, of these packages or of all, and the environment of it.
+    """The newest that the file allows, of these packages or of all, and the environment of it:
+    through the lock where there is one, else built of the file alone.
 
-    A build that fails leaves the lock as it was. Raises lock-missing.
+    A build that fails leaves the lock as it was. Raises usage for a package that a file without a
+    lock does not name.
     """
-    request, listed = _request(host, files, options, person, jupyter=True)
+    request, listed = _request(host, files, options, person, jupyter=jupyter)
     path = lock_path(listed)
     if not os.path.lexists(path):
-        raise GpuwsError(
-            "lock-missing",
-            f"there is no {path.name} whose versions could be renewed",
-            hint=f"`gpuws env lock {host}` writes it; without a lock each build takes the newest",
-            stage="environment",
-        )
+        return _renewed(request, packages, person)
     written = lock(request, listed, person, renew=tuple(packages) or ("*",))
     try:
         request = replace(request, locks=written.locks)
@@ -108,6 +113,21 @@ def update(
         error.message += f"; {path.name} is as it was"
         raise
     return {**told(written), **ready}
+
+
+def _renewed(request: UpRequest, packages: Sequence[str], person: Plain) -> dict[str, Any]:
+    spec = request.spec
+    named = {package_name(each) for each in (*spec.conda, *pip_lines(spec))} if spec else set()
+    for each in packages:
+        if package_name(each) not in named and spec:
+            raise GpuwsError(
+                "usage",
+                f"{spec.source} does not ask for {each}: what comes along is free at every build",
+                hint=f"`gpuws env update {request.reach.host}` renews everything; a lock "
+                f"(`gpuws env lock {request.reach.host}`) holds everything, and renews one",
+            )
+    request = replace(request, renew=tuple(map(package_name, packages)) or (EVERYTHING,))
+    return view.open_workspace("up", request, person, detach=True, browser=False)
 
 
 def _request(

@@ -30,7 +30,7 @@ from gpuws.environments.installed import Installed, installed
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.plan.mixes import mixes
-from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.model import EnvironmentSpec, Kept
 from tests.support import micromamba
 from tests.support.build_bench import (
     Bench,
@@ -208,6 +208,25 @@ def test_requirements_that_refer_to_other_files_keep_them(bench: Bench, index: P
         order = bench.order(spec, pip_index=f"{served.url}/simple")
         build(bench, order)
     assert python_of(order, "import tiny; print(tiny.__version__)") == "1.0"
+
+
+@pytest.mark.parametrize("by", ["uv", "venv"])
+def test_what_is_kept_of_pip_constrains_and_is_let_go_where_it_cannot_be_had(
+    bench: Bench, index: Path, by: str
+) -> None:
+    bench = replace(bench, tools=(host_uv(),), env=())
+    for constraint, version in (("tiny==1.0", "1.0"), ("tiny==0.9", "1.1")):
+        with serve(index) as served:
+            spec = EnvironmentSpec("requirements.txt", "pip", pip=("tiny",), name=constraint)
+            order = bench.order(spec, pip_index=f"{served.url}/simple")
+            order = replace(
+                order, kept=Kept(pip=(constraint,)), hash=order.hash[:8] + version[-1] * 8
+            )
+            chosen = venv_instead(order.choice, "") if by == "venv" else order.choice
+            order = replace(order, choice=chosen)
+            assert build(bench, order).tool == by
+        assert python_of(order, "import tiny; print(tiny.__version__)") == version
+        assert ("once more, all of it free" in log_of(order)) is (version == "1.1")
 
 
 def test_a_project_that_the_index_does_not_have_is_named(bench: Bench, index: Path) -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.journey.conftest import Lab
+from tests.support import micromamba
+from tests.support.conda_channel import Channel, make_channel
+from tests.support.conda_fixtures import conda_cache, conda_channel
+from tests.support.conda_packages import module
 from tests.support.lab import prefer_own_port, running_lab
+
+__all__ = ["conda_cache", "conda_channel"]
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,6 +39,12 @@ dependencies:
 """
 PIP = "torch==0.0.0+cpu\n"  # of which there is no build: it ends at once
 
+TORCH = """\
+import types
+version = types.SimpleNamespace(cuda={cuda!r})
+cuda = types.SimpleNamespace(is_available=lambda: {cuda!r} is not None, device_count=lambda: 1)
+"""
+
 
 @pytest.fixture
 def card(short_tmp: Path, uv_cache: dict[str, str]) -> Iterator[Lab]:
@@ -42,6 +55,7 @@ def card(short_tmp: Path, uv_cache: dict[str, str]) -> Iterator[Lab]:
     smi.parent.mkdir()
     smi.write_text(SMI)
     smi.chmod(0o755)
+    micromamba.install(smi.parent)
     env = {
         "PATH": f"{smi.parent}{os.pathsep}/usr/local/bin:/usr/bin:/bin",
         "LD_LIBRARY_PATH": str(short_tmp / "cuda/lib64"),
@@ -88,3 +102,37 @@ def test_what_was_warned_of_is_in_the_answer_and_not_said_again(card: Lab) -> No
     again = card.laptop.ok("--json", "up", "gpubox", "--no-jupyter", "--restart", "--yes")
     assert "shadowing" not in json.dumps(again.data()["notes"]) + again.err
     card.laptop.ok("down", "--yes")
+
+
+def test_torch_must_see_the_card_before_anybody_is_given_the_environment(
+    card: Lab, conda_channel: Channel, tmp_path: Path
+) -> None:
+    torches = make_channel(
+        tmp_path / "torches",
+        pythons=(),
+        standard=False,
+        extra=(
+            module("pytorch", "1.0", "torch ==1.0"),
+            module("torch", "1.0", text=TORCH.format(cuda="11.4")),
+            module("torch", "2.0", text=TORCH.format(cuda=None)),
+        ),
+    )
+    top = f"channels: [{torches.url}, {conda_channel.url}]\ndependencies:\n"
+    top += f"  - python={sys.version_info[0]}.{sys.version_info[1]}\n"
+    laptop, up = card.laptop, ("up", "gpubox", "--no-jupyter", "--restart", "--yes")
+    laptop.write("environment.yml", f"{top}  - pytorch\n")
+    prefer_own_port(laptop, '    env:\n      CUDA_VISIBLE_DEVICES: ""\n')
+    first = laptop.ok("--json", *up)
+    log = laptop.ok("logs", "gpubox", "--build").out
+    assert "torch 1.0, CUDA 11.4: sees 1 card(s)" in log
+    laptop.write("environment.yml", f"{top}  - torch=2.0\n")
+    refused = laptop.run("--json", *up)
+    error = refused.json()["error"]
+    assert (refused.code, error["code"]) == (8, "health-check-failed")
+    assert "torch 2.0 is a CPU build" in error["message"]
+    assert "--gpus none" in error["hint"]
+    good = first.data()["environment"]["prefix"]
+    told = laptop.ok("exec", "gpubox", "--", "python", "-c", "import sys; print(sys.prefix)")
+    assert told.out == good + "\n"
+    assert laptop.ok("--json", *up, "--gpus", "none").data()["environment"]["action"] == "updated"
+    laptop.ok("down", "--yes")

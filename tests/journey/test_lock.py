@@ -109,13 +109,6 @@ def test_env_update_renews_the_lock_and_builds_from_it(
         run("down", "--yes")
 
 
-def test_env_update_without_a_lock_says_what_to_type(lab: Lab, served: Served) -> None:
-    lab.laptop.write("environment.yml", environment(served.url))
-    done = lab.laptop.run("env", "update", "gpubox")
-    assert done.code == 3
-    assert "gpuws env lock gpubox" in done.err
-
-
 def test_a_lock_that_the_file_has_left_behind_is_refused_with_the_reason(
     lab: Lab, served: Served
 ) -> None:

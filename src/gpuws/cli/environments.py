@@ -206,13 +206,17 @@ def update(
         list[str] | None, typer.Argument(metavar="[PACKAGE...]", help="default: all")
     ] = None,
     file: Files = None,
+    no_jupyter: NoJupyter = False,
 ) -> None:
-    """The newest versions that the file allows into the lock, and build."""
+    """Build with the newest versions that the file allows; into the lock, where it has one."""
     from gpuws import locking
 
     person = telling.person(live=True)
-    result = locking.update(host, packages or (), file or (), telling.options, person)
-    telling.answer(result, *told.lock_lines(result), *told.beside_lines(result))
+    result = locking.update(
+        host, packages or (), file or (), telling.options, person, jupyter=not no_jupyter
+    )
+    locked = told.lock_lines(result) if "platform" in result else []
+    telling.answer(result, *locked, *told.beside_lines(result))
 
 
 @app.command()

@@ -1,16 +1,9 @@
 """Run by the environment's own python: one line "VERSION<TAB>CUDA<TAB>CARDS" of a framework.
 
-Argument: torch, tensorflow or jax. CUDA is "" for a build without it.
+Argument: tensorflow or jax. CUDA is "" for a build without it.
 """
 
 import sys
-
-
-def torch() -> "tuple[str, str, int]":
-    import torch  # type: ignore[import-not-found,import-untyped,unused-ignore]
-
-    cuda = torch.version.cuda or torch.version.hip or ""
-    return str(torch.__version__), str(cuda), int(torch.cuda.device_count())
 
 
 def tensorflow() -> "tuple[str, str, int]":
@@ -29,7 +22,7 @@ def jax() -> "tuple[str, str, int]":
 
 
 def main() -> None:
-    asked = {"torch": torch, "tensorflow": tensorflow, "jax": jax}[sys.argv[1]]
+    asked = {"tensorflow": tensorflow, "jax": jax}[sys.argv[1]]
     print("\t".join(map(str, asked())))  # noqa: T201
 
 

@@ -137,7 +137,7 @@ main() {
   fi
   own=$$ began=$(date +%s) tool_version='' marker_mode=600 HOME=${HOME:-/}
   order_tool='' order_path='' order_python='' order_brought=0 order_cache='' order_pip_index=''
-  order_cuda='' order_jupyter=0 order_channels=0 order_terms=0 order_closed='' order_locked=0
+  order_cuda='' order_jupyter=0 order_cards=0 order_channels=0 order_terms=0 order_closed='' order_locked=0 order_declared=''
   hash=${build##*/} root=${build%/builds/*}
   check_hash "$hash"
   find_base "$build" "$root"

@@ -25,7 +25,7 @@ class Kind:
 
 
 def _sign(*parts: str) -> re.Pattern[str]:
-    return re.compile("|".join(parts), re.IGNORECASE)
+    return re.compile("|".join(parts), re.IGNORECASE | re.MULTILINE)
 
 
 _NAMES = re.compile(
@@ -39,6 +39,15 @@ _NAMES = re.compile(
 )
 
 KINDS: tuple[Kind, ...] = (
+    Kind(
+        "health-check-failed",
+        _sign(r"^check: torch sees no card: "),
+        "it was made, and torch in it does not see the host's cards",
+        "a CPU build: ask for `pytorch-gpu` (conda), or leave +cpu and the index of CPU wheels out "
+        "(pip); a driver that is too old: ask for an older CUDA; LD_LIBRARY_PATH: set it to "
+        '"" below env: in hosts.yaml; `check: none` there, or --gpus none, takes it as it is',
+        re.compile(r"^check: torch sees no card: (.+)$", re.MULTILINE),
+    ),
     Kind(
         "disk-full",
         _sign(r"no space left on device", r"Errno 28\b", r"os error 28\b", r"disk quota exceeded"),

@@ -22,7 +22,7 @@ health() {
     cat "$build/pip-names" >"$build/scratch/pip-names"
     [ "$order_locked" = 0 ] || cat "$build/pip-locked" >>"$build/scratch/pip-names"
     "$prefix/bin/python" -I "$build/check.py" "$order_jupyter" "$build/scratch/pip-names" \
-      "$build/imports" || h_status=$?
+      "$build/imports" "$order_cards" || h_status=$?
     case $h_status in
     0) ;;
     3) fail pip-failed 0 ;;
@@ -64,7 +64,9 @@ marker() {
   m_now=$(date +%s)
   m_text="{\"hash\":\"$hash\",\"tool\":\"$order_tool\",\"version\":\"$m_version\""
   m_kb=$(du -sk "$prefix" 2>/dev/null | tr -dc '0-9\t' | cut -f1)
-  m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now,\"kb\":${m_kb:-0}}$NL"
+  m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now,\"kb\":${m_kb:-0}"
+  [ -z "${order_declared:-}" ] || m_text="$m_text,\"declared\":\"$order_declared\""
+  m_text="$m_text}$NL"
   sync 2>/dev/null || :
   write "$prefix/.gpuws-complete" "${marker_mode:-600}" "$m_text"
   [ -z "${desk:-}" ] || chmod u-w "$prefix"

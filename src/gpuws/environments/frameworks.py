@@ -1,4 +1,8 @@
-"""Whether torch, tensorflow or jax sees the host's cards: asked once, of the new environment."""
+"""Whether tensorflow or jax sees the host's cards: asked once of a new environment, and only told.
+
+Both take another's card for none, so nothing can be refused for their answer. torch does not: it is
+asked before the environment is complete (check.py).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,9 @@ from gpuws.plan.naming import package_name
 from gpuws.plan.ports import Host
 
 _PACKAGE = "gpuws.environments"
-_ASKED = frozenset({"torch", "tensorflow", "jax"})
+_ASKED = frozenset({"tensorflow", "jax"})
+_WITH_CUDA = {"tensorflow": "tensorflow-gpu", "jax": "jaxlib=*=*cuda*"}
+_BY_PIP = {"tensorflow": "tensorflow[and-cuda]", "jax": "jax[cuda12]"}
 _WORD = re.compile(r"[0-9A-Za-z.+_-]{0,40}")
 
 
@@ -63,6 +69,6 @@ def verdict(found: Framework, spec: EnvironmentSpec, gpus: tuple[Gpu, ...]) -> t
     line = next((each for each in (*spec.conda, *spec.pip) if found.name in each), found.name)
     return True, (
         f"{found.name} {found.version} is a CPU build, on a host with {len(gpus)} card(s): "
-        f"change the line `{line}` of {spec.source} (conda: `pytorch-gpu`, or "
-        f"`{found.name}=*=*cuda*`; pip: the project's index of CUDA wheels)"
+        f"change the line `{line}` of {spec.source} (conda: `{_WITH_CUDA[found.name]}`; pip: "
+        f"`{_BY_PIP[found.name]}`)"
     )

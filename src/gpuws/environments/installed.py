@@ -20,7 +20,8 @@ class Installed:
     """``then`` is None where nothing was recorded; ``asked``: names that were declared; ``yml``,
     ``pip`` and ``variables``: the lines that it was built from, those that name code of a laptop as
     they were written; ``local``: (name, line) of these; ``python``: the version of a virtual
-    environment's. The last ones only where changes or sources were asked for."""
+    environment's; ``declared``: the hash of the declaration alone, where the environment's own is
+    of more. The last ones only where changes or sources were asked for."""
 
     machine: str
     now: tuple[Package, ...]
@@ -31,6 +32,7 @@ class Installed:
     local: Pairs = ()
     variables: str = ""
     python: str = ""
+    declared: str = ""
     bounds: tuple[Bound, ...] = ()
     touched: tuple[Touch, ...] = ()
     commands: tuple[Command, ...] = ()
@@ -59,6 +61,8 @@ def installed(
         local=local,
         variables="".join(found.get("variables", ())),
         python=answers.text(answers.one(found, "python"), 40) or "",
+        declared=answers.text(answers.json_object(answers.one(found, "marker")).get("declared"), 16)
+        or "",
         bounds=bounds_from(found.get("bound", ())),
         touched=touches_from(found.get("touched", ())),
         commands=commands_from(found.get("command", ())),

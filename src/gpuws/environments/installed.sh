@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # installed.sh ROOT PREFIX [changes|sources]: what an environment has, and what it had when it was built.
 # Answers: machine NAME, python VERSION, now LINE, then LINE, recorded yes|no, conda-asked NAME,
-# pip-asked NAME, and what it was built from: yml LINE, pip LINE, local LINE, variables JSON; of one
+# pip-asked NAME, marker JSON, and what it was built from: yml LINE, pip LINE, local LINE, variables JSON; of one
 # that somebody else of a group built, that is not known here. With "changes" or "sources" also what
 # changes.sh or sources.sh tell.
 
@@ -51,6 +51,7 @@ main() {
     return 0
   fi
   say recorded yes
+  lines marker "$prefix/.gpuws-complete"
   if [ "${3:-}" = changes ]; then
     touched "$prefix"
     commands "$prefix" | tail -n 20

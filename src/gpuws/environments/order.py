@@ -17,7 +17,7 @@ from gpuws.plan.declared import as_text, conda_specs, pip_names, requirement_lin
 from gpuws.plan.local import lines_on_host, written
 from gpuws.plan.lock import Lock
 from gpuws.plan.mirrors import split_spec
-from gpuws.plan.model import EnvironmentSpec, HostFacts, Mirror, Pairs
+from gpuws.plan.model import NOTHING_KEPT, EnvironmentSpec, HostFacts, Kept, Mirror, Pairs
 from gpuws.plan.naming import package_name
 
 _NAME = re.compile(r"(?:[^:\s]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
@@ -59,6 +59,9 @@ class BuildOrder:
     accept_terms: bool = False  # the user said yes to conda's Terms of Service
     wanted_by: str = ""  # the workspace's name
     check: tuple[str, ...] = ()  # modules that must be importable
+    cards: bool = False  # torch, where it is in it, must see the host's cards
+    declared: str = ""  # the hash of the declaration alone, where ``hash`` is of more
+    kept: Kept = NOTHING_KEPT  # of the environment before, where it still goes with the file
     lock: Lock | None = None  # then nothing is solved on the host
     offline: bool = False  # the host fetches nothing itself
     sent: Pairs = ()  # (address, file on the host) of the lock's archives that the laptop sent
@@ -103,6 +106,7 @@ def build_script() -> tuple[str, str]:
         *FRAGMENTS,
         "packages.sh",
         "finish.sh",
+        "kept.sh",
         "seal.sh",
         f"{_PACKAGE}.uv:pip_settings.sh",
         f"{_PACKAGE}.uv:create.sh",
@@ -134,6 +138,8 @@ def files(order: BuildOrder) -> tuple[File, ...]:
         ("pip-names", "600", as_text(pip_names(spec, order.extra))),
         ("conda-names", "600", as_text(_conda_names(order))),
         ("imports", "600", as_text(order.check)),
+        ("kept-conda", "600", as_text(f"  - {json.dumps(each)}" for each in order.kept.conda)),
+        ("kept-pip", "600", as_text(order.kept.pip)),
         ("local-code", "600", as_text(written(spec.local, order.folder))),
         *_locked_files(order, requirements, included, tuple(code.values())),
         ("variables.json", "600", _variables_json(spec.variables)),
@@ -169,10 +175,12 @@ def _settings(order: BuildOrder) -> str:
         "pip_index": order.pip_index or "",
         "cuda": order.cuda,
         "jupyter": "1" if _expects_jupyter(order) else "0",
+        "cards": "1" if order.cards else "0",
         "channels": "1" if order.effective_channels else "0",
         "closed": _closed(order),
         "terms": "1" if order.accept_terms else "0",
         "locked": "1" if order.lock else "0",
+        "declared": order.declared,
     }
     lines = [f"order_{name}={shlex.quote(value)}" for name, value in values.items()]
     path = (("PATH", order.facts.path),) if order.facts.path else ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from gpuws.environments import frameworks, local
 from gpuws.environments.build import BuildOrder, Built, ensure
 from gpuws.errors import GpuwsError
-from gpuws.journeys import drifted, offline
+from gpuws.journeys import drifted, keeping, offline
 from gpuws.journeys.orders import environment_order
 from gpuws.journeys.world import World
 from gpuws.plan.decide import UpPlan
@@ -27,6 +27,13 @@ def environment(
     order = environment_order(request, plan, facts)
     if request.offline:
         order = offline.sent(order, host, world)
+    built = _accepted(order, host, world)
+    if built.action == "created":
+        keeping.say_moved(request, plan, host, world)
+    return built
+
+
+def _accepted(order: BuildOrder, host: Host, world: World) -> Built:
     try:
         return _built(order, host, world)
     except GpuwsError as error:

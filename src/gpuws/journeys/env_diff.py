@@ -77,7 +77,8 @@ def _file(request: DiffRequest, workspace: Workspace, found: Installed) -> str:
         channels=entry.channels,
         pip_index=entry.pip_index,
     )
-    return "same" if workspace.get("prefix").endswith(f"/envs/{digest}") else "changed"
+    named = found.declared or workspace.get("prefix").rpartition("/envs/")[2]
+    return "same" if named == digest else "changed"
 
 
 def _lock(request: DiffRequest, workspace: Workspace, found: Installed) -> str:

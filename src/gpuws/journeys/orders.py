@@ -8,7 +8,7 @@ from gpuws.engines.engine import SETSID, Engine, engine_for
 from gpuws.environments.choose import choose, tool_channels
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
-from gpuws.plan.checks import modules
+from gpuws.plan.checks import modules, sees_cards
 from gpuws.plan.decide import UpPlan
 from gpuws.plan.lock import of_lock
 from gpuws.plan.model import EnvironmentSpec, HostFacts
@@ -25,9 +25,16 @@ def environment_order(request: UpRequest, plan: UpPlan, facts: HostFacts) -> Bui
     spec = of_lock(spec, wanted.lock) if wanted.lock else spec
     engine = engine_for(facts)
     order = _order(request, plan, facts, spec, engine, wanted.hash, extra=wanted.extra)
-    check = modules(request.spec, request.reach.entry.check)
+    declared = request.reach.entry.check
     return replace(
-        order, check=check, lock=wanted.lock, offline=request.offline, shared=wanted.shared
+        order,
+        check=modules(request.spec, declared),
+        cards=sees_cards(request.spec, declared, facts, plan.gpus),
+        declared=wanted.declared if wanted.kept else "",
+        kept=wanted.kept,
+        lock=wanted.lock,
+        offline=request.offline,
+        shared=wanted.shared,
     )
 
 

@@ -17,7 +17,7 @@ from gpuws.plan.environment import (
 )
 from gpuws.plan.gpus import GpuChoice, choose_gpus
 from gpuws.plan.mirrors import hub_notes
-from gpuws.plan.model import HostFacts, Workspace
+from gpuws.plan.model import HostFacts, Kept, Workspace
 from gpuws.plan.refusals import (
     host_warnings,
     refuse_bad_root,
@@ -52,15 +52,17 @@ class UpPlan:
         return f"{self.root}/workspaces/{self.name}"
 
 
-def decide_up(request: UpRequest, facts: HostFacts) -> UpPlan:
-    """Everything `up` needs to know before it changes anything on the host."""
+def decide_up(request: UpRequest, facts: HostFacts, kept: Kept | None = None) -> UpPlan:
+    """Everything `up` needs to know before it changes anything on the host. ``kept``: of the
+    environment that the plan without it names as the one before."""
     refuse_login_node(request, facts)
     refuse_bad_root(facts)
     existing = next((each for each in facts.workspaces if each.name == request.name), None)
     if existing:
         refuse_other_folder(existing, request.caller, request.reach.host)
     folder = _project_folder(request, facts)
-    environment = environment_plan(request, facts, _kept_folder(request, existing) or folder)
+    code = _kept_folder(request, existing) or folder
+    environment = environment_plan(request, facts, code, kept)
     refuse_moved_folder(existing, environment.prefix, environment.hash, request.reach.host)
     gpus = choose_gpus(request.gpus or request.reach.entry.gpus, facts.gpus, facts.user)
     session, notes = _session(request, existing, environment, folder)

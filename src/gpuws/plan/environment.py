@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
 from gpuws.plan import cuda, naming
+from gpuws.plan import kept as keeping
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.local import placed
 from gpuws.plan.lock import Lock, locked_hash, of_platform
-from gpuws.plan.model import EnvironmentSpec, HostFacts, LocalCode
+from gpuws.plan.model import NOTHING_KEPT, EnvironmentSpec, HostFacts, Kept, LocalCode
 from gpuws.plan.requests import UpRequest
 from gpuws.plan.sharing import place_of
 from gpuws.plan.space import check_room, need_of_file, need_of_lock
@@ -29,6 +30,9 @@ class EnvironmentPlan:
     hash: str  # "" for an environment that was already there (--use-env)
     extra: tuple[str, ...] = ()  # brought beside the user's list
     build: bool = False
+    declared: str = ""  # the hash of the declaration alone
+    before: str = ""  # hash of the environment that this one takes the place of
+    kept: Kept = NOTHING_KEPT  # of that one
     use_env: str = ""
     lock: Lock | None = None  # what it is built from
     local: tuple[LocalCode, ...] = ()  # of the laptop, placed
@@ -36,8 +40,11 @@ class EnvironmentPlan:
     notes: tuple[str, ...] = ()
 
 
-def environment_plan(request: UpRequest, facts: HostFacts, folder: str) -> EnvironmentPlan:
-    """``folder``: where the workspace's own code lies."""
+def environment_plan(
+    request: UpRequest, facts: HostFacts, folder: str, kept: Kept | None = None
+) -> EnvironmentPlan:
+    """``folder``: where the workspace's own code lies. ``kept``: of the environment that the plan
+    without it names as ``before``."""
     wanted = request.use_env
     if wanted:
         return EnvironmentPlan(_existing_environment(wanted, facts), "", use_env=wanted)
@@ -47,19 +54,52 @@ def environment_plan(request: UpRequest, facts: HostFacts, folder: str) -> Envir
     spec = replace(request.spec, local=code)
     if request.locks:
         return replace(_locked(request, spec, facts), local=code)
+    return _unlocked(request, spec, facts, kept)
+
+
+def _unlocked(
+    request: UpRequest, spec: EnvironmentSpec, facts: HostFacts, kept: Kept | None
+) -> EnvironmentPlan:
     extra = missing_jupyter(spec) if request.jupyter else ()
+    declared = _hash(request, spec, facts, extra)
+    settled = keeping.settled(declared, request.name, facts)
+    there = settled or keeping.common(declared, facts)
+    current = keeping.current(request.name, facts)
+    before = there or current if request.renew else "" if settled else current
+    if request.renew and kept is None:
+        kept = Kept(renews=there)
+    digest = _hash(request, spec, facts, extra, kept) if kept else there or declared
+    build = all(each.hash != digest for each in facts.prefixes)
+    unshared = build and request.reach.entry.shared_root
+    return EnvironmentPlan(
+        prefix=f"{facts.root}/envs/{digest}",
+        hash=digest,
+        extra=extra,
+        build=build,
+        declared=declared,
+        before=before if before != digest else "",
+        kept=kept or NOTHING_KEPT,
+        local=spec.local,
+        notes=(_UNLOCKED.format(request.reach.host),) if unshared else (),
+    )
+
+
+def _hash(
+    request: UpRequest,
+    spec: EnvironmentSpec,
+    facts: HostFacts,
+    extra: tuple[str, ...],
+    kept: Kept | None = None,
+) -> str:
     entry = request.reach.entry
-    digest = naming.environment_hash(
+    return naming.environment_hash(
         spec,
         extra=extra,
         machine=facts.machine,
         channels=entry.channels,
         pip_index=entry.pip_index,
+        kept=kept,
     )
-    there = any(each.hash == digest for each in facts.prefixes)
-    notes = (_UNLOCKED.format(request.reach.host),) if entry.shared_root and not there else ()
-    prefix = f"{facts.root}/envs/{digest}"
-    return EnvironmentPlan(prefix, digest, extra, build=not there, local=code, notes=notes)
 
 
 def _locked(request: UpRequest, spec: EnvironmentSpec, facts: HostFacts) -> EnvironmentPlan:
@@ -157,6 +197,11 @@ def environment_notes(
         said += (
             f"{spec.source} does not name jupyterlab: it is brought beside your list; "
             "--no-jupyter leaves it out",
+        )
+    if environment.build and (stays := len(environment.kept.conda + environment.kept.pip)):
+        said += (
+            f"{stays} package(s) that the file asks for as before stay as they were built: "
+            f"`gpuws env update {request.reach.host}` renews them",
         )
     if environment.build and spec:
         said += cuda.idle_note(spec, facts, request.reach.entry)

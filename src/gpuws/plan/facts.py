@@ -206,10 +206,15 @@ def _prefix(line: str) -> BuiltPrefix | None:
         known = json.loads(marker)
     except ValueError:
         known = {}
-    tool, kb = (known.get("tool"), known.get("kb")) if isinstance(known, dict) else (None, None)
-    named = isinstance(tool, str) and _TOOL.fullmatch(tool)
-    sized = isinstance(kb, int) and 0 <= kb < 1 << 40
-    return BuiltPrefix(digest, str(tool) if named else "", int(kb) if sized and kb else 0)
+    known = known if isinstance(known, dict) else {}
+    tool, declared = answers.text(known.get("tool"), 40), answers.text(known.get("declared"), 16)
+    return BuiltPrefix(
+        digest,
+        tool if tool and _TOOL.fullmatch(tool) else "",
+        answers.whole(known.get("kb"), 0, 1 << 40) or 0,
+        declared if declared and _DIGEST.fullmatch(declared) else "",
+        answers.whole(known.get("created")) or 0,
+    )
 
 
 def _shared(read: _Reader) -> SharedRoot | None:
@@ -235,7 +240,7 @@ def shared_prefix(line: str) -> SharedPrefix | None:
     if found is None:
         return None
     cleaned = answers.clean(owner, 60), answers.clean(fault)
-    return SharedPrefix(found.hash, found.tool, found.kb, *cleaned)
+    return SharedPrefix(found.hash, found.tool, found.kb, owner=cleaned[0], fault=cleaned[1])
 
 
 def _build(line: str) -> Build | None:

@@ -160,6 +160,22 @@ class EnvironmentSpec:
         return next(found, self.source)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a build takes over from the environment before it, beside its declaration. ``renews``:
+    the hash of the one whose declaration is to be built anew."""
+
+    conda: tuple[str, ...] = ()  # numpy=1.26.4=py311h64a7726_0, or numpy==1.26.4
+    pip: tuple[str, ...] = ()  # rich==13.7.1
+    renews: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.conda or self.pip or self.renews)
+
+
+NOTHING_KEPT = Kept()
+
+
 # --- what the host is ---------------------------------------------------------------------------
 
 
@@ -198,11 +214,15 @@ class Gpu:
 
 @dataclass(frozen=True)
 class BuiltPrefix:
-    """A complete environment of ours, as its marker says. ``kb``: 0 where it does not tell."""
+    """A complete environment of ours, as its marker says. ``kb``: 0 where it does not tell.
+    ``declared``: the hash of its declaration alone, where its own is of more; ``created``: seconds
+    since the epoch, by the host's clock."""
 
     hash: str
     tool: str = ""
     kb: int = 0
+    declared: str = ""
+    created: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from gpuws.errors import GpuwsError
 from gpuws.plan import local
-from gpuws.plan.model import EnvironmentSpec
+from gpuws.plan.model import EnvironmentSpec, Kept
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}")
 FIRST_LOCAL_PORT = 8888
@@ -105,13 +105,15 @@ def environment_hash(
     machine: str,
     channels: tuple[str, ...],
     pip_index: str | None,
+    kept: Kept | None = None,
 ) -> str:
     """16 hex digits: the same for declarations that ask for the same environment.
 
     Name, prefix, comments, blank space, the order of conda packages and of variables, and
     credentials inside URLs do not count. The order of channels and of pip's lines does, and so
     does what local code holds. ``extra`` is what gpuws brings beside the list, ``machine`` the
-    host's (x86_64). Local code must have been placed.
+    host's (x86_64). Local code must have been placed. What is ``kept`` of an environment before
+    makes it another one than the declaration alone.
     """
     through_pip = bool(spec.kind == "pip" or spec.pip)
     content = {
@@ -124,6 +126,8 @@ def environment_hash(
     }
     if spec.local:
         content["local"] = local.content(spec.local)
+    if kept:
+        content["kept"] = [sorted(kept.conda), sorted(kept.pip), kept.renews]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 

@@ -56,6 +56,7 @@ class UpRequest:
     here: bool = False
     dry_run: bool = False
     yes: bool = False
+    renew: tuple[str, ...] = ()  # packages that do not stay as they were built; "*": all
     secret_env: Pairs = ()
     missing_env: tuple[str, ...] = ()  # names of pass_env that the laptop does not have
     git_commit: str = ""

@@ -56,23 +56,12 @@ conda_run() {
     # Two conda runs that fill one package cache at once spoil it. (mamba has locks of its own.)
     {
       flock -w 3600 8 || :
-      conda_heard "$@"
+      heard "$@"
     } 8>"$root/builds/.conda-lock"
   else
-    conda_heard "$@"
+    heard "$@"
   fi
-  return "$(cat "$build/scratch/status")"
 }
-
-conda_heard() {
-  {
-    c_status=0
-    "$@" 8>&- || c_status=$?
-    printf '%s\n' "$c_status" >"$build/scratch/status"
-  } 2>&1 | tee "$build/scratch/said"
-}
-
-said() { grep -Eqi "$1" "$build/scratch/said"; }
 
 clear_prefix() {
   remove_partial "$base" "$hash" >/dev/null
@@ -98,7 +87,7 @@ conda_again_without_jupyter() {
   step 'the channels do not have jupyterlab and ipykernel: pip brings them'
   clear_prefix
   cat "$build/requirements-jupyter.txt" >>"$build/requirements.txt"
-  conda_run "$build/environment-plain.yml"
+  conda_run "$build/scratch/environment-plain.yml"
 }
 
 conda_create() {
@@ -142,11 +131,22 @@ conda_create() {
   fi
 }
 
+# conda_from_file: the dependencies are the last part of both files.
 conda_from_file() {
-  conda_run "$build/environment.yml" ||
-    conda_again_privately "$build/environment.yml" ||
+  for c_file in environment.yml environment-plain.yml; do
+    cat "$build/$c_file" "$build/kept-conda" >"$build/scratch/$c_file"
+  done
+  conda_run "$build/scratch/environment.yml" ||
+    conda_again_privately "$build/scratch/environment.yml" ||
     conda_again_without_jupyter ||
+    conda_again_free ||
     fail environment-failed "$(cat "$build/scratch/status")"
+}
+
+conda_again_free() {
+  let_go || return 1
+  clear_prefix
+  conda_from_file
 }
 
 # conda_from_lock: nothing is solved; the tool downloads, checks and links what the list names.

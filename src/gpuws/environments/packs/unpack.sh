@@ -57,7 +57,7 @@ receive() {
 }
 
 finish() {
-  order_tool=$1 tool_version=$2 order_jupyter=$3 order_locked=0
+  order_tool=$1 tool_version=$2 order_jupyter=$3 order_cards=0 order_locked=0
   for c_name in conda-names pip-names imports; do
     [ -f "$build/$c_name" ] || : >"$build/$c_name"
   done

@@ -98,7 +98,7 @@ uv_create() {
 }
 
 uv_install() {
-  "$order_path" pip install --python "$prefix/bin/python" "$@" || fail pip-failed $?
+  with_kept "$order_path" pip install --python "$prefix/bin/python" "$@" || fail pip-failed $?
 }
 
 venv_create() {
@@ -132,5 +132,6 @@ pip_install() {
     export PIP_INDEX_URL
   fi
   step 'pip installs the packages of the pip section'
-  "$prefix/bin/python" -m pip install "$@" -r "$pip_list" --no-input || fail pip-failed $?
+  with_kept "$prefix/bin/python" -m pip install "$@" -r "$pip_list" --no-input ||
+    fail pip-failed $?
 }
