@@ -99,6 +99,18 @@ def test_a_key_and_then_a_one_time_code_and_no_advice(tmp_path: Path) -> None:
         assert server.accepted() == 1
 
 
+def test_a_password_and_then_a_key_and_no_advice(tmp_path: Path) -> None:
+    """Row 23: the key was refused before its turn, and is right when that has come."""
+    asks = pam(tmp_path / "pam", RIGHT)
+    with asking(tmp_path, asks, "AuthenticationMethods password,publickey") as (profile, _, _):
+        person, ear = Person([RIGHT]), Ear()
+        host = connect(profile, person, ear)
+        assert host.run(HELLO).out == "hello\n"
+        host.close()
+    assert [how for how, _ in person.asked] == ["secret"]
+    assert not any("ssh-copy-id" in line for line in ear.said)
+
+
 @pytest.fixture(scope="module")
 def must_change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Profile]:
     folder = tmp_path_factory.mktemp("ssh")

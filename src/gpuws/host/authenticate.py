@@ -68,6 +68,9 @@ class _Login:
             self._say_banners()
             self._allowed = answer.allowed or self._allowed
             self._offers_keys = self._offers_keys or "publickey" in self._allowed
+            if answer.partial:  # a key that came too early may be right now
+                signers = self._candidates.signers()
+                self._refused.clear()
             following = self._next(signers)
             if following is None:
                 raise self._failed()

@@ -35,6 +35,7 @@ class Candidates:
 
         None comes before a person is asked for something that shows which key it is.
         """
+        self.close()
         files = list(self._files())
         held = self._agent_keys()
         certificates = list(self._certificates(files))
