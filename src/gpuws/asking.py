@@ -53,6 +53,7 @@ def reach(host: str, options: Options, person: Person) -> Reach:
         options.verbose,
         near,
         of_project=entry is project,
+        transport=options.transport,
     )
 
 

@@ -14,6 +14,7 @@ from gpuws.host.script import fields
 from gpuws.plan.ports import Host, Script
 from tests.support.connected import connected
 from tests.support.sshd import running_sshd
+from tests.support.transports import transport
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 ON_STDIN = "exec /bin/sh -s"

@@ -37,6 +37,7 @@ from tests.support.near_end import (
     read_all,
 )
 from tests.support.sshd import Sshd, running_sshd
+from tests.support.transports import transport
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from gpuws.config.variables import checked_variable
 from gpuws.config.yaml_file import Items, Node, Scalar, Table, describe
 from gpuws.plan.forwards import MOST, forward_from, reverse_from
 from gpuws.plan.model import Mirror, NamedForward, ReverseForward
+from gpuws.plan.transport import TRANSPORTS
 
 # Readers raise ValueError with "message" or "message, newline, hint"; the caller adds the place.
 Reader = Callable[[Node], object]
@@ -225,6 +226,13 @@ def _reverse(node: Node) -> tuple[ReverseForward, ...]:
     return tuple(found)
 
 
+def _transport(node: Node) -> str:
+    text = _scalar(node)
+    if text not in TRANSPORTS:
+        raise ValueError(f"{quoted(text)} is neither paramiko nor openssh")
+    return text
+
+
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
@@ -245,5 +253,6 @@ READERS: dict[str, Reader] = {
     "login_env": _yes_or_no,
     "forwards": _forwards,
     "reverse": _reverse,
+    "transport": _transport,
 }
 """Key of hosts.yaml → its reader; ``env`` is read by checked_variables."""

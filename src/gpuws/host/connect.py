@@ -34,7 +34,7 @@ def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
     for note in profile.notes:
         progress.note(note)
     try:
-        transport = _persistently(profile, ask, progress)
+        transport = _persistently(lambda: _made(profile, ask, progress), progress)
     except GpuwsError as error:
         error.stage = error.stage or "connect"
         raise
@@ -43,20 +43,34 @@ def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
     return ParamikoHost(transport, profile)
 
 
-def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
+def _made(profile: Profile, ask: Ask, progress: Progress) -> Transport:
+    """By the engine that was asked for, or the one that the profile needs."""
+    from gpuws.host.openssh import needs
+
+    engine, why = needs.chosen(profile)
+    if why:
+        progress.note(why)
+    if engine == "paramiko":
+        return _link(profile, ask, progress, 0)
+    from gpuws.host.openssh import login
+
+    return login.link(profile, ask, progress, lambda: _named(profile, lambda: dial.dial(profile)))
+
+
+def _persistently(make: Callable[[], Transport], progress: Progress) -> Transport:
     """A server with many logins at once hangs up on some (MaxStartups): try again, unevenly.
 
     Only where nothing was said and nobody was asked; a ban of ours must not be fed.
     """
     for pause in _PAUSES:
         try:
-            return _link(profile, ask, progress, 0)
+            return make()
         except GpuwsError as error:
             if error.code != "connection-lost" or "before a word" not in error.message:
                 raise
         progress.line("the server is busy, trying again")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (spread, not secrecy)
-    return _link(profile, ask, progress, 0)
+    return make()
 
 
 def _link(

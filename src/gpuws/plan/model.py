@@ -57,6 +57,10 @@ class Profile:
     alive_interval: float = ALIVE_INTERVAL  # seconds of silence after which the host is asked
     alive_count: int = 3  # that many intervals of silence are the end of the connection
     ssh_config: str | None = None  # the file given with -F
+    transport: str = ""  # paramiko | openssh; "": by what the profile needs
+    control_path: str | None = None  # where a master of the user's own would listen
+    gssapi: bool = False
+    only_ssh: tuple[str, ...] = ()  # what else it asks for that paramiko has no way to do
     notes: tuple[str, ...] = ()  # what the profile asks for and gpuws ignores
 
 
@@ -100,6 +104,7 @@ class HostEntry:
     login_env: bool = False
     forwards: tuple[NamedForward, ...] = ()
     reverse: tuple[ReverseForward, ...] = ()
+    transport: str = ""  # paramiko | openssh; "": by what the host needs
     where: str = ""  # "file:line" for messages
 
 

@@ -1,0 +1,90 @@
+"""A login by the system's ssh: over a connection that is open already, or one of our own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gpuws.errors import GpuwsError
+from gpuws.host.later import later
+from gpuws.host.openssh import master
+from gpuws.host.openssh.desk import desk
+from gpuws.host.openssh.mux import Control, NoMaster
+from gpuws.host.wire import Wire
+from gpuws.plan.model import Profile
+from gpuws.plan.ports import Ask, Progress
+
+if TYPE_CHECKING:
+    from gpuws.host.openssh.transport import MasterTransport
+
+
+def is_open(control_path: str | None) -> bool:
+    """Whether a master of the user's own serves this host already."""
+    if not control_path:
+        return False
+    try:
+        Control(control_path).close()
+    except NoMaster:
+        return False
+    return True
+
+
+def link(
+    profile: Profile, ask: Ask, progress: Progress, dial: Callable[[], Wire]
+) -> MasterTransport:
+    """An authenticated transport. ``dial`` makes the connection where the configuration does not
+    lead through a jump host or a command. Raises what a login of ours does."""
+    master.program()
+    if is_open(profile.control_path):
+        return _join(profile, profile.control_path or "", None, "", ours=False)
+    direct = not profile.proxy_jump and not profile.proxy_command
+    road = dial() if direct else None
+    later(_load)
+    try:
+        with desk(road, ask, progress) as there:
+            version = master.log_in(profile, there, progress)
+            return _join(profile, there.master, road, version, ours=True)
+    except BaseException:
+        if road is not None:
+            road.close()
+        raise
+
+
+def _load() -> None:
+    """paramiko takes 0.3 s, in which ssh logs in."""
+    importlib.import_module("gpuws.host.openssh.transport")
+
+
+def _join(
+    profile: Profile, path: str, road: Wire | None, version: str, *, ours: bool
+) -> MasterTransport:
+    """Two lines to the master: one for questions to itself, one that carries the channels."""
+    from gpuws.host.openssh.transport import MasterTransport, MasterWire
+
+    try:
+        control = Control(path)
+        line = Control(path).channels()
+    except NoMaster as error:
+        raise _no_proxy(profile, str(error)) from None
+
+    def end() -> None:
+        """A master that we did not start serves others, too."""
+        if ours:
+            control.terminate()
+        control.close()
+        if road is not None:
+            road.close()
+
+    wire = MasterWire(line, road, name=f"{profile.hostname}:{profile.port}", on_close=end)
+    return MasterTransport(wire, control, version)
+
+
+def _no_proxy(profile: Profile, why: str) -> GpuwsError:
+    return GpuwsError(
+        "connection-lost",
+        f"{profile.alias}: ssh's master connection cannot be used: {why}",
+        hint="it takes OpenSSH 7.4 or newer on this machine; try --transport paramiko",
+        stage="connect",
+        retryable=True,
+    )

@@ -1,0 +1,154 @@
+"""A master connection of our own: `ssh -M`, which logs in and then serves us alone.
+
+It goes to the background once it has logged in, and ends by itself some seconds after the last of
+its clients, so that nothing stays of a keeper that was killed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import shutil
+import subprocess
+import threading
+import time
+
+from gpuws.errors import GpuwsError
+from gpuws.host.address import parse
+from gpuws.host.openssh import words
+from gpuws.host.openssh.desk import Desk
+from gpuws.host.sanitise import sanitise
+from gpuws.plan.model import Profile
+from gpuws.plan.ports import Progress
+
+_ALONE = 5  # seconds until a master without clients ends
+_SILENCE = 60.0  # seconds in which ssh neither tells anything nor asks: an agent may hang for ever
+_LOOK = 0.02  # seconds between two looks at ssh
+_OURS = (
+    "ControlMaster=yes",
+    f"ControlPersist={_ALONE}",
+    "LogLevel=DEBUG1",  # on its stderr until it is in the background: the server's version
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "Tunnel=no",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "PermitLocalCommand=no",
+    "UpdateHostKeys=no",
+    "VisualHostKey=no",
+)
+"""What the user's configuration says of an interactive ssh is not wanted of a master."""
+
+
+def log_in(profile: Profile, desk: Desk, progress: Progress) -> str:
+    """Returns once a master listens at ``desk.master``; the server's version, "" where unknown.
+
+    Raises what a login of ours raises, ssh's own words in it.
+    """
+    ssh = program()
+    process = subprocess.Popen(
+        [ssh, *_arguments(profile, desk)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # without a terminal it asks through SSH_ASKPASS, even an old one
+        env=_environment(desk),
+    )
+    said = Said(process)
+    try:
+        _await(process, said, desk, profile)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    if process.returncode != 0:
+        raise words.explain(profile, said.text(), nobody=desk.nobody)
+    for line in words.news(said.text()):
+        progress.note(line)
+    return words.version(said.text())
+
+
+def program() -> str:
+    """Raises profile-unsupported where there is no ssh, or one that cannot share a connection."""
+    found = shutil.which("ssh")
+    if found is None or os.name == "nt":
+        why = "Windows's ssh cannot share a connection" if found else "there is no ssh program"
+        raise GpuwsError(
+            "profile-unsupported",
+            f"--transport openssh does not work here: {why}",
+            hint="leave it out: gpuws then connects by itself"
+            if found
+            else "install OpenSSH's client, or leave the option out",
+            stage="connect",
+        )
+    return found
+
+
+def _arguments(profile: Profile, desk: Desk) -> list[str]:
+    address = parse(profile.alias)
+    options = [
+        *_OURS,
+        f"StrictHostKeyChecking={profile.strict_host_key_checking}",
+        f"ConnectTimeout={math.ceil(profile.connect_timeout)}",
+        f"ServerAliveInterval={math.ceil(profile.alive_interval)}",
+        f"ServerAliveCountMax={profile.alive_count}",
+    ]
+    if not profile.proxy_jump and not profile.proxy_command:
+        command = shlex.quote(desk.proxy).replace("%", "%%")
+        options += [f"ProxyCommand={command}", "ProxyUseFdpass=yes"]
+    return [
+        *("-f", "-N", "-M", "-T", "-S", desk.master),
+        *(word for option in options for word in ("-o", option)),
+        *(("-F", profile.ssh_config) if profile.ssh_config else ()),
+        *("-p", str(profile.port)),
+        *(("-l", address.user) if address.user else ()),
+        *("--", address.host),
+    ]
+
+
+def _environment(desk: Desk) -> dict[str, str]:
+    """DISPLAY: before OpenSSH 8.4 a program is asked only where there is one."""
+    display = os.environ.get("DISPLAY") or ":0"
+    ours = {"SSH_ASKPASS": desk.askpass, "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": display}
+    return {**os.environ, **ours}
+
+
+def _await(process: subprocess.Popen[bytes], said: Said, desk: Desk, profile: Profile) -> None:
+    """Until ssh is in the background, or has ended."""
+    end = time.monotonic() + profile.login_timeout if profile.login_timeout else math.inf
+    quiet_since = time.monotonic()
+    while process.poll() is None:
+        if desk.trouble is not None:
+            raise desk.trouble
+        now = time.monotonic()
+        quiet_since = now if desk.busy else max(quiet_since, said.last)
+        if now > end or now - quiet_since > _SILENCE:
+            raise words.silent(profile, now - quiet_since, said.text())
+        time.sleep(_LOOK)
+
+
+class Said:
+    """What ssh and its proxy commands say on stderr, read as long as anybody may write there: one
+    that writes to a closed pipe would be killed. The first part is kept."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._kept = b""
+        self.last = time.monotonic()
+        self._reader = threading.Thread(target=self._read, name="gpuws-ssh-words", daemon=True)
+        self._reader.start()
+
+    def text(self) -> str:
+        """Once it has ended there is a moment for its last words."""
+        self._reader.join(0.2)
+        return sanitise(self._kept, words.MOST)
+
+    def _read(self) -> None:
+        stream = self._process.stderr
+        assert stream is not None  # noqa: S101 (stderr=PIPE above)
+        with stream:
+            while block := os.read(stream.fileno(), 4096):
+                self.last = time.monotonic()
+                self._kept = (self._kept + block)[: words.MOST]
