@@ -34,7 +34,7 @@ from gpuws.plan.model import Target
 from gpuws.plan.ports import Sink
 
 WINDOW = 2 << 20  # bytes at first; a stream whose reader keeps up opens it further
-PACKET = 256 << 10  # bytes
+PACKET = 256 << 10  # bytes that the host may send at once
 _SHA2_MACS = (
     "hmac-sha2-256-etm@openssh.com",
     "hmac-sha2-512-etm@openssh.com",
@@ -82,6 +82,7 @@ class Transport(paramiko.Transport):
         for kind, method in _THEIRS._channel_handler_table.items()
     }
     _preferred_ciphers = _CIPHERS
+    packet = PACKET
     _active_check_timeout = 0.5  # seconds between two looks of an idle reader; a close wakes it
     _preferred_macs = _SHA2_MACS
 
@@ -133,7 +134,7 @@ class Transport(paramiko.Transport):
             self._channels.put(number, flow)
         kind, where = _address(target)
         try:
-            self._send_user_message(_opening(kind, number, flow.window, where))
+            self._send_user_message(_opening(kind, number, flow.window, self.packet, where))
         except (OSError, EOFError, paramiko.SSHException):
             gone = True
         else:
@@ -149,7 +150,8 @@ class Transport(paramiko.Transport):
             flow = ChannelFlow(self, number, Target(), sink)
             self._flows[number] = flow
             self._channels.put(number, flow)
-        yes = struct.pack(">BIIII", MSG_CHANNEL_OPEN_SUCCESS, remote, number, flow.window, PACKET)
+        limits = flow.window, self.packet
+        yes = struct.pack(">BIIII", MSG_CHANNEL_OPEN_SUCCESS, remote, number, *limits)
         self._send_user_message(Raw(yes))
         if not self.is_active():
             self.forget(flow)
@@ -186,9 +188,9 @@ class Transport(paramiko.Transport):
             self._channels.put(number, channel)
             self.channel_events[number] = event = threading.Event()
             channel._set_transport(self)
-            channel._set_window(WINDOW, PACKET)
+            channel._set_window(WINDOW, self.packet)
         try:
-            self._send_user_message(_opening(kind, number, WINDOW, extra))
+            self._send_user_message(_opening(kind, number, WINDOW, self.packet, extra))
         except (OSError, paramiko.SSHException) as error:
             raise EOFError(str(error)) from None
         deadline = time.monotonic() + timeout
@@ -325,13 +327,13 @@ def _tcpip_forward(kind: str, port: int) -> Message:
     return message
 
 
-def _opening(kind: str, number: int, window: int, extra: bytes) -> Message:
+def _opening(kind: str, number: int, window: int, packet: int, extra: bytes) -> Message:
     message = Message()
     message.add_byte(cMSG_CHANNEL_OPEN)
     message.add_string(kind)
     message.add_int(number)
     message.add_int(window)
-    message.add_int(PACKET)
+    message.add_int(packet)
     message.add_bytes(extra)
     return message
 

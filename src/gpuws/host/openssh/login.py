@@ -18,6 +18,8 @@ from gpuws.plan.ports import Ask, Progress
 if TYPE_CHECKING:
     from gpuws.host.openssh.transport import MasterTransport
 
+_PATIENCE = 5.0  # seconds for the host to answer over a connection that is said to be open
+
 
 def is_open(control_path: str | None) -> bool:
     """Whether a master of the user's own serves this host already."""
@@ -36,19 +38,39 @@ def link(
     """An authenticated transport. ``dial`` makes the connection where the configuration does not
     lead through a jump host or a command. Raises what a login of ours does."""
     master.program()
-    if is_open(profile.control_path):
-        return _join(profile, profile.control_path or "", None, "", ours=False)
+    later(_load)
+    found = _over_theirs(profile, progress) if is_open(profile.control_path) else None
+    return found or _over_ours(profile, ask, progress, dial)
+
+
+def _over_theirs(profile: Profile, progress: Progress) -> MasterTransport | None:
+    """None where it is there and the host behind it is not: after a sleep of the laptop."""
+    joined = _join(profile, str(profile.control_path), None, ours=False)
+    if joined.ping(_PATIENCE):
+        return joined
+    joined.wire.close()
+    progress.warn("the ssh connection that is open already does not answer; a new one is made")
+    return None
+
+
+def _over_ours(
+    profile: Profile, ask: Ask, progress: Progress, dial: Callable[[], Wire]
+) -> MasterTransport:
     direct = not profile.proxy_jump and not profile.proxy_command
     road = dial() if direct else None
-    later(_load)
     try:
         with desk(road, ask, progress) as there:
-            version = master.log_in(profile, there, progress)
-            return _join(profile, there.master, road, version, ours=True)
+            met = master.log_in(profile, there, progress)
+            joined = _join(profile, there.master, road, ours=True, version=met.version)
     except BaseException:
         if road is not None:
             road.close()
         raise
+    if met.round_trip:
+        joined.timed(met.round_trip)
+    else:
+        joined.ping(_PATIENCE)
+    return joined
 
 
 def _load() -> None:
@@ -57,7 +79,7 @@ def _load() -> None:
 
 
 def _join(
-    profile: Profile, path: str, road: Wire | None, version: str, *, ours: bool
+    profile: Profile, path: str, road: Wire | None, *, ours: bool, version: str = ""
 ) -> MasterTransport:
     """Two lines to the master: one for questions to itself, one that carries the channels."""
     from gpuws.host.openssh.transport import MasterTransport, MasterWire

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
 from gpuws.host.address import parse
@@ -42,8 +43,16 @@ _OURS = (
 """What the user's configuration says of an interactive ssh is not wanted of a master."""
 
 
-def log_in(profile: Profile, desk: Desk, progress: Progress) -> str:
-    """Returns once a master listens at ``desk.master``; the server's version, "" where unknown.
+@dataclass(frozen=True)
+class Met:
+    """What the login told of the server."""
+
+    version: str = ""  # such as OpenSSH_9.2p1
+    round_trip: float = 0.0  # seconds; 0: not known
+
+
+def log_in(profile: Profile, desk: Desk, progress: Progress) -> Met:
+    """Returns once a master listens at ``desk.master``.
 
     Raises what a login of ours raises, ssh's own words in it.
     """
@@ -67,7 +76,7 @@ def log_in(profile: Profile, desk: Desk, progress: Progress) -> str:
         raise words.explain(profile, said.text(), nobody=desk.nobody)
     for line in words.news(said.text()):
         progress.note(line)
-    return words.version(said.text())
+    return Met(words.version(said.text()), said.round_trip)
 
 
 def program() -> str:
@@ -136,6 +145,7 @@ class Said:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._kept = b""
+        self._seen: dict[bytes, float] = {}  # a line of words.TURNS, and when it came
         self.last = time.monotonic()
         self._reader = threading.Thread(target=self._read, name="gpuws-ssh-words", daemon=True)
         self._reader.start()
@@ -152,3 +162,16 @@ class Said:
             while block := os.read(stream.fileno(), 4096):
                 self.last = time.monotonic()
                 self._kept = (self._kept + block)[: words.MOST]
+                self._measure()
+
+    @property
+    def round_trip(self) -> float:
+        """Seconds, the shortest seen; 0: none was."""
+        seen = self._seen
+        turns = (each for each in words.TURNS if seen.keys() >= set(each))
+        return min((seen[answer] - seen[question] for question, answer in turns), default=0.0)
+
+    def _measure(self) -> None:
+        for line in (line for turn in words.TURNS for line in turn):
+            if line not in self._seen and line in self._kept:
+                self._seen[line] = self.last

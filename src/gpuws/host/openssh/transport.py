@@ -81,6 +81,8 @@ class MasterWire(Wire):
 class MasterTransport(Transport):
     """Authenticated from the beginning. ``version``: the server's, "" where nobody told."""
 
+    packet = 128 << 10  # bytes; at 256 KiB the master ends the connection: "Bad packet length"
+
     def __init__(self, wire: Wire, control: Control, version: str = "") -> None:
         super().__init__(wire)
         self._control = control

@@ -11,6 +11,12 @@ from gpuws.host.sanitise import one_line
 from gpuws.plan.model import Profile
 
 MOST = 256 << 10  # bytes of ssh's stderr that are read
+TURNS = (
+    (b"expecting SSH2_MSG_KEX_ECDH_REPLY", b"SSH2_MSG_KEX_ECDH_REPLY received"),
+    (b"SSH2_MSG_SERVICE_ACCEPT received", b"Authentications that can continue"),
+)
+"""What ssh tells when it has asked the server something, and when it has the answer."""
+
 _DEBUG = "debug1: "
 _VERSION = re.compile(r"remote software version (\S+)")
 _GREETED = f"{_DEBUG}Remote protocol version"
