@@ -27,7 +27,9 @@ from tests.support.people import Nobody
 from tests.support.person import Ear
 from tests.support.small_disk import small_disk
 from tests.support.sshd import Sshd, gives_terminals, running_sshd
-from tests.support.transports import profile_of, transport
+from tests.support.transports import profile_of
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 BLOB = os.urandom(5 << 20)

@@ -14,7 +14,9 @@ from gpuws.host.connect import connect
 from gpuws.plan.ports import Host, Script
 from tests.support.people import Nobody
 from tests.support.sshd import running_sshd
-from tests.support.transports import profile_of, transport
+from tests.support.transports import profile_of
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 BLOCK = bytes(range(256)) * 4096  # 1 MiB
 

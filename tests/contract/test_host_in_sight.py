@@ -14,7 +14,8 @@ from gpuws.host.script import fields
 from gpuws.plan.ports import Host, Script
 from tests.support.connected import connected
 from tests.support.sshd import running_sshd
-from tests.support.transports import transport
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 ON_STDIN = "exec /bin/sh -s"

@@ -14,7 +14,8 @@ from gpuws.plan.ports import Host, Script
 from tests.support.fault_proxy import FaultProxy
 from tests.support.near_end import eventually, log_in
 from tests.support.sshd import Sshd, running_sshd
-from tests.support.transports import transport
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 ROUND_TRIP = 0.1  # seconds
 HELLO = Script("hello", "echo hello")

@@ -37,7 +37,8 @@ from tests.support.near_end import (
     read_all,
 )
 from tests.support.sshd import Sshd, running_sshd
-from tests.support.transports import transport
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,8 @@ def _made(profile: Profile, ask: Ask, progress: Progress) -> Transport:
         return _link(profile, ask, progress, 0)
     from gpuws.host.openssh import login
 
-    return login.link(profile, ask, progress, lambda: _named(profile, lambda: dial.dial(profile)))
+    there = replace(profile, connect_timeout=min(HANDSHAKE, profile.connect_timeout))
+    return login.link(there, ask, progress, lambda: _named(profile, lambda: dial.dial(profile)))
 
 
 def _persistently(make: Callable[[], Transport], progress: Progress) -> Transport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -20,19 +21,21 @@ from gpuws.plan.ports import Ask, Progress
 
 _LONGEST = 80  # bytes of the folder's path: ssh adds 17 to a socket's name while it makes one
 _MOST = 64 << 10  # bytes of one question
+_OF_A_KEY = re.compile(r"Enter (passphrase|PIN) for ")  # without it ssh goes on with the next one
+HOST_KEY = re.compile(r"\(yes/no|[Pp]lease type 'yes'")
 _HELPER = Path(__file__).with_name("helper.py")
 
 
 class Desk:
-    """Answers the helper programs of one login. ``nobody``: a question found nobody to answer it;
-    ``trouble``: what came of one that must end the login."""
+    """Answers the helper programs of one login."""
 
     def __init__(self, folder: Path, road: Wire | None, ask: Ask, progress: Progress) -> None:
         self.master = str(folder / "m")
         self.askpass = str(folder / "ask")
         self.proxy = str(folder / "road")
-        self.nobody = False
-        self.trouble: GpuwsError | None = None
+        self.answers = 0  # passwords and codes that a person gave
+        self.unanswered = ""  # the question that nobody could answer, where ssh must not go on
+        self.trouble: Exception | None = None  # what came of a question and must end the login
         self._road = road
         self._ask = ask
         self._progress = progress
@@ -84,6 +87,9 @@ class Desk:
                 self._answer(line, sort, prompt)
         except (OSError, ValueError):
             line.close()  # ssh ended its helper
+        except Exception as error:  # the login's own thread raises it
+            self.trouble = error
+            line.close()
         finally:
             self._waiting.discard(line)
 
@@ -99,23 +105,27 @@ class Desk:
         line.recv(1)
 
     def _answer(self, line: socket.socket, sort: str, prompt: str) -> None:
-        with line, self._turn:
-            answer = None if self.nobody else self._person(sort, sanitise(prompt, 2000))
-            if answer is not None:
-                line.sendall(b"+" + answer.encode())
+        with self._turn:
+            said = self._person(sort, sanitise(prompt, 2000))
+        if said is None and not _OF_A_KEY.match(prompt):
+            self._held.append(line)  # what ssh took for an empty answer it would send to the host
+            self.unanswered = self.unanswered or prompt
+            return
+        with line:
+            if said is not None:
+                self.answers += not _OF_A_KEY.match(prompt)
+                line.sendall(b"+" + said.encode())
 
     def _person(self, sort: str, prompt: str) -> str | None:
         if prompt in self._asked:
             self._progress.warn("that was not right, please try again")
         self._asked.add(prompt)
         try:
-            shown = sort == "confirm" or "(yes/no" in prompt or "type 'yes'" in prompt
+            shown = sort == "confirm" or HOST_KEY.search(prompt)
             return self._ask.text(prompt) if shown else self._ask.secret(prompt)
         except GpuwsError as error:
-            if error.code == "prompt-needed":
-                self.nobody = True
-            else:
-                self.trouble = error
+            if error.code != "prompt-needed":
+                raise
             return None
 
 

@@ -11,6 +11,7 @@ from gpuws.host.later import later
 from gpuws.host.openssh import master
 from gpuws.host.openssh.desk import desk
 from gpuws.host.openssh.mux import Control, NoMaster
+from gpuws.host.openssh.way import is_direct
 from gpuws.host.wire import Wire
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Progress
@@ -56,8 +57,7 @@ def _over_theirs(profile: Profile, progress: Progress) -> MasterTransport | None
 def _over_ours(
     profile: Profile, ask: Ask, progress: Progress, dial: Callable[[], Wire]
 ) -> MasterTransport:
-    direct = not profile.proxy_jump and not profile.proxy_command
-    road = dial() if direct else None
+    road = dial() if is_direct(profile) else None
     try:
         with desk(road, ask, progress) as there:
             met = master.log_in(profile, there, progress)
@@ -87,7 +87,7 @@ def _join(
     try:
         control = Control(path)
         line = Control(path).channels()
-    except NoMaster as error:
+    except (NoMaster, TimeoutError) as error:
         raise _no_proxy(profile, str(error)) from None
 
     def end() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import shutil
 import subprocess
 import threading
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 
 from gpuws.errors import GpuwsError
 from gpuws.host.address import parse
-from gpuws.host.openssh import words
+from gpuws.host.openssh import way, words
 from gpuws.host.openssh.desk import Desk
 from gpuws.host.sanitise import sanitise
 from gpuws.plan.model import Profile
@@ -29,7 +28,6 @@ _LOOK = 0.02  # seconds between two looks at ssh
 _OURS = (
     "ControlMaster=yes",
     f"ControlPersist={_ALONE}",
-    "LogLevel=DEBUG1",  # on its stderr until it is in the background: the server's version
     "ClearAllForwardings=yes",
     "ForwardAgent=no",
     "ForwardX11=no",
@@ -58,7 +56,7 @@ def log_in(profile: Profile, desk: Desk, progress: Progress) -> Met:
     """
     ssh = program()
     process = subprocess.Popen(
-        [ssh, *_arguments(profile, desk)],
+        [ssh, *_arguments(profile, desk, ssh)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -73,7 +71,7 @@ def log_in(profile: Profile, desk: Desk, progress: Progress) -> Met:
         process.wait()
         raise
     if process.returncode != 0:
-        raise words.explain(profile, said.text(), nobody=desk.nobody)
+        raise words.explain(profile, said.text(), answers=desk.answers)
     for line in words.news(said.text()):
         progress.note(line)
     return Met(words.version(said.text()), said.round_trip)
@@ -95,7 +93,7 @@ def program() -> str:
     return found
 
 
-def _arguments(profile: Profile, desk: Desk) -> list[str]:
+def _arguments(profile: Profile, desk: Desk, ssh: str) -> list[str]:
     address = parse(profile.alias)
     options = [
         *_OURS,
@@ -104,17 +102,26 @@ def _arguments(profile: Profile, desk: Desk) -> list[str]:
         f"ServerAliveInterval={math.ceil(profile.alive_interval)}",
         f"ServerAliveCountMax={profile.alive_count}",
     ]
-    if not profile.proxy_jump and not profile.proxy_command:
-        command = shlex.quote(desk.proxy).replace("%", "%%")
-        options += [f"ProxyCommand={command}", "ProxyUseFdpass=yes"]
+    options += [
+        f"UserKnownHostsFile={_files(profile.user_known_hosts)}",
+        f"GlobalKnownHostsFile={_files(profile.global_known_hosts)}",
+    ]
+    if profile.host_key_alias:
+        options.append(f"HostKeyAlias={profile.host_key_alias}")
+    options += way.options(profile, ssh, desk.proxy)
     return [
-        *("-f", "-N", "-M", "-T", "-S", desk.master),
+        # -v: for what is read from its words, and else it would hide those of a proxy command
+        *("-v", "-f", "-N", "-M", "-T", "-S", desk.master),
         *(word for option in options for word in ("-o", option)),
         *(("-F", profile.ssh_config) if profile.ssh_config else ()),
         *("-p", str(profile.port)),
         *(("-l", address.user) if address.user else ()),
         *("--", address.host),
     ]
+
+
+def _files(paths: tuple[str, ...]) -> str:
+    return " ".join(f'"{path}"' for path in paths) or "none"
 
 
 def _environment(desk: Desk) -> dict[str, str]:
@@ -125,17 +132,36 @@ def _environment(desk: Desk) -> dict[str, str]:
 
 
 def _await(process: subprocess.Popen[bytes], said: Said, desk: Desk, profile: Profile) -> None:
-    """Until ssh is in the background, or has ended."""
-    end = time.monotonic() + profile.login_timeout if profile.login_timeout else math.inf
-    quiet_since = time.monotonic()
+    """Until ssh is in the background, or has ended. A person may take their time."""
+    stations = 1 + len(profile.proxy_jump)
+    deadline = _Deadline(profile.connect_timeout * stations, profile.login_timeout)
     while process.poll() is None:
         if desk.trouble is not None:
             raise desk.trouble
-        now = time.monotonic()
-        quiet_since = now if desk.busy else max(quiet_since, said.last)
-        if now > end or now - quiet_since > _SILENCE:
-            raise words.silent(profile, now - quiet_since, said.text())
+        if desk.unanswered:
+            raise words.unanswered(profile, desk.unanswered, said.text())
+        if deadline.passed(said, waiting=desk.busy):
+            raise words.silent(profile, said.text())
         time.sleep(_LOOK)
+
+
+class _Deadline:
+    """Seconds of ssh's own time: for the keys' exchange, for a step of the login, for all of it."""
+
+    def __init__(self, handshake: float, login: float | None) -> None:
+        self._handshake = handshake
+        self._login = login or math.inf
+        self._begun = self._looked = time.monotonic()
+        self._waited = 0.0  # for a person
+
+    def passed(self, said: Said, *, waiting: bool) -> bool:
+        now = time.monotonic()
+        self._waited += now - self._looked if waiting else 0.0
+        self._looked = now
+        own = now - self._begun - self._waited
+        if not said.has(words.VERIFIED):
+            return own > min(self._handshake, self._login)
+        return own > self._login or (not waiting and now - said.last > _SILENCE)
 
 
 class Said:
@@ -154,6 +180,9 @@ class Said:
         """Once it has ended there is a moment for its last words."""
         self._reader.join(0.2)
         return sanitise(self._kept, words.MOST)
+
+    def has(self, line: bytes) -> bool:
+        return line in self._kept
 
     def _read(self) -> None:
         stream = self._process.stderr

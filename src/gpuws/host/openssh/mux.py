@@ -23,7 +23,7 @@ class NoMaster(Exception):
 
 
 class Control:
-    """One connection to a master. Used by one thread at a time; raises NoMaster."""
+    """One connection to a master. Used by one thread at a time; raises NoMaster, TimeoutError."""
 
     def __init__(self, path: str) -> None:
         self._line = socket.socket(socket.AF_UNIX)
@@ -48,10 +48,12 @@ class Control:
     def terminate(self) -> None:
         """Have it end. It closes the line instead of an answer."""
         with contextlib.suppress(OSError):
-            self._send(_TERMINATE, self._number())
+            self._send(_TERMINATE, 0)
 
-    def may_listen(self, address: str, port: int) -> bool:
-        """Whether the host would listen there: it is asked to, and to stop again."""
+    def may_listen(self, address: str, port: int, seconds: float) -> bool:
+        """Whether the host would listen there: it is asked to, and to stop again. Raises
+        TimeoutError too."""
+        self._line.settimeout(seconds)
         where = (_REMOTE, address.encode(), port, b"127.0.0.1", 9)
         try:
             self._ask(_OPEN_FORWARD, _OK, *where)
@@ -71,14 +73,16 @@ class Control:
 
     # --- packets ---------------------------------------------------------------------------------
 
-    def _number(self) -> int:
-        self._asked += 1
-        return self._asked
-
     def _ask(self, question: int, wanted: int, *words: bytes | int) -> bytes:
+        self._asked += 1
+        number = struct.pack(">I", self._asked)
         try:
-            self._send(question, self._number(), *words)
+            self._send(question, self._asked, *words)
             kind, body = self._receive()
+            while body[:4] != number:  # the answer that somebody did not wait for any longer
+                kind, body = self._receive()
+        except TimeoutError:
+            raise
         except OSError as error:
             raise NoMaster(error.strerror or str(error)) from None
         if kind != wanted:

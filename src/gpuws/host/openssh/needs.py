@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from gpuws.host.agent import Agent, AgentTrouble, agent_path
-from gpuws.plan.transport import choose
 from gpuws.host.openssh.login import is_open
 from gpuws.plan.model import Profile
+from gpuws.plan.transport import choose
 
 _DEADLINE = 2.0  # seconds for klist, which reads a file
 
@@ -73,15 +74,14 @@ def _held_by_agent(profile: Profile) -> set[str]:
     path = agent_path(profile)
     if path is None:
         return set()
-    import base64
-
     try:
         agent = Agent(path)
     except AgentTrouble:
         return set()
     try:
-        return {base64.b64encode(blob).decode() for blob, _ in agent.keys()}
+        held = agent.keys()
     except AgentTrouble:
         return set()
     finally:
         agent.close()
+    return {base64.b64encode(blob).decode() for blob, _ in held}

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from paramiko.common import cMSG_GLOBAL_REQUEST
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
@@ -35,7 +36,7 @@ class Packets(Packetizer):
         super().__init__(wire)  # type: ignore[arg-type]
         self._turn = threading.Lock()
 
-    def write_all(self, out: bytes) -> None:
+    def write_all(self, out: object) -> None:
         """paramiko greets the host with it, which the master has done."""
 
     def send_message(self, data: Message | Raw) -> None:
@@ -50,7 +51,7 @@ class Packets(Packetizer):
             raise EOFError("the master sent no packet")
         packet = self.read_all(length)
         message = Message(packet[2:])
-        message.seqno = 0  # type: ignore[attr-defined]
+        message.seqno = 0
         return packet[1], message
 
     def start_handshake(self, timeout: float) -> None:
@@ -118,10 +119,10 @@ class MasterTransport(Transport):
     def listen_there(self, port: int, arrived: Arrived, timeout: float) -> bool:
         """The answer to a listening client does not reach us, so the master asks first."""
         if port not in self._listening:
-            if not self._may_listen(port):
+            if not self._may_listen(port, timeout):
                 return False
             self.arrivals.want(port, arrived)  # before the host listens: somebody may come at once
-            self._send_user_message(Raw(_tcpip_forward(port)))
+            self._send_user_message(_tcpip_forward(port))
             self._listening.add(port)
         self.arrivals.want(port, arrived)
         return True
@@ -130,10 +131,10 @@ class MasterTransport(Transport):
         """A master does not pass that on either: the host listens on, and who comes is refused."""
         self.arrivals.want(port, None)
 
-    def _may_listen(self, port: int) -> bool:
+    def _may_listen(self, port: int, seconds: float) -> bool:
         with self._controlling:
             try:
-                return self._control.may_listen(LOOPBACK, port)
+                return self._control.may_listen(LOOPBACK, port, seconds)
             except NoMaster as error:
                 raise EOFError(str(error)) from None
 
@@ -152,8 +153,12 @@ class MasterTransport(Transport):
         """The master has logged in."""
 
 
-def _tcpip_forward(port: int) -> bytes:
+def _tcpip_forward(port: int) -> Message:
     """Without the wish for an answer: the master would keep that for itself."""
-    kind, address = b"tcpip-forward", LOOPBACK.encode()
-    strings = struct.pack(">I", len(kind)) + kind + b"\0" + struct.pack(">I", len(address)) + address
-    return b"\x50" + strings + struct.pack(">I", port)
+    message = Message()
+    message.add_byte(cMSG_GLOBAL_REQUEST)
+    message.add_string("tcpip-forward")
+    message.add_boolean(False)
+    message.add_string(LOOPBACK)
+    message.add_int(port)
+    return message

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpuws.errors import EXIT_OF, Exit, GpuwsError
+from gpuws.host.openssh.desk import HOST_KEY
+from gpuws.host.openssh.way import is_direct
 from gpuws.host.sanitise import one_line
 from gpuws.plan.model import Profile
 
@@ -22,6 +24,8 @@ _VERSION = re.compile(r"remote software version (\S+)")
 _GREETED = f"{_DEBUG}Remote protocol version"
 _OFFERED = f"{_DEBUG}Offering public key: "
 _LOGGING_IN = f"{_DEBUG}Authentications that can continue"
+_REVOKED = re.compile(r"REVOKED HOST KEY|revoked (by|keys) file")
+VERIFIED = b"SSH2_MSG_NEWKEYS received"
 _AGAIN = "Permission denied, please try again."
 _PLUMBING = re.compile(r"OpenSSH_|Authenticated to |Warning: Permanently added|\s*$|" + _AGAIN)
 
@@ -40,6 +44,7 @@ def _where(profile: Profile) -> str:
     return f"{profile.hostname}:{profile.port}"
 
 
+_FOR_GOOD = ("no-common-algorithm", "name-not-resolved")  # the next try would meet the same
 _BY_HAND = "compare with: ssh -v {alias}"
 _TABLE = (
     _Meaning(
@@ -51,6 +56,12 @@ _TABLE = (
         r"no matching .* found",
         "no-common-algorithm",
         "the server is too old or too strict; see Ciphers, KexAlgorithms, HostKeyAlgorithms",
+    ),
+    _Meaning(
+        r"administratively prohibited",
+        "jump-failed",
+        "AllowTcpForwarding on the jump host, and the name as the jump host sees it",
+        lambda profile, _: f"it forbids forwarding ({_where(profile)})",
     ),
     _Meaning(
         r"Could not resolve hostname",
@@ -69,7 +80,7 @@ _TABLE = (
     ),
     _Meaning(
         r"banner line \d+: |major versions differ|could not read protocol version"
-        r"|invalid characters|Bad remote protocol",
+        r"|banner line (too long|contains)|invalid format|Bad remote protocol",
         "not-ssh",
         "check the port (-p): a proxy, a web server or a captive portal may answer",
         lambda profile, line: f"{_where(profile)} is not an SSH server: {line}",
@@ -98,9 +109,9 @@ _TABLE = (
 """Of the way to the host. What concerns its key and the login is told further below."""
 
 
-def explain(profile: Profile, said: str, *, nobody: bool) -> GpuwsError:
-    """The error for a login that ended with these words. ``nobody``: it asked, and none answered."""
-    found = _host_key(profile, said) or _login(profile, said, nobody=nobody) or _way(profile, said)
+def explain(profile: Profile, said: str, *, answers: int) -> GpuwsError:
+    """The error for a login that ended with these words. ``answers``: a person's, to the host."""
+    found = _host_key(profile, said) or _login(profile, said, answers) or _way(profile, said)
     if _GREETED not in said:
         found = _on_the_way(profile, found, said)
     found.detail = "\n".join(news(said))[-4000:]
@@ -120,11 +131,33 @@ def version(said: str) -> str:
     return found[1] if found else ""
 
 
-def silent(profile: Profile, seconds: float, said: str) -> GpuwsError:
+def unanswered(profile: Profile, prompt: str, said: str) -> GpuwsError:
+    """The error for a question that nobody was there to answer."""
+    if HOST_KEY.search(prompt):
+        shown = _first(r"(\S+) key fingerprint is", prompt), _first(r"(SHA256:\S+?)\.?$", prompt)
+        found = _unknown(profile, _first(r"host '(\S+)", prompt), " ".join(map(str, shown)))
+    else:
+        found = GpuwsError(
+            "authentication-failed",
+            f"{profile.user}@{profile.hostname} asks for a password or code, and nobody can type "
+            "it here",
+            hint="run it in a terminal, or set up a key: ssh-copy-id",
+            detail="\n".join(news(said))[-4000:],
+        )
+    found.stage = "connect"
+    return found
+
+
+def silent(profile: Profile, said: str) -> GpuwsError:
+    """The error for a server that speaks on and on without an end, or stops in the middle."""
     last = one_line(said.rstrip().rpartition("\n")[2].removeprefix(_DEBUG), 120)
+    if _GREETED in said or not is_direct(profile):
+        code, why = "connection-timeout", f"ssh did not get to {profile.alias} in time"
+    else:
+        code, why = "not-ssh", f"{_where(profile)} accepts connections and says nothing of SSH"
     return GpuwsError(
-        "connection-timeout",
-        f"ssh did not get to {profile.alias} in time; {seconds:.0f} s ago it said: {last}",
+        code,
+        f"{why}; the last that ssh said: {last}",
         hint=_BY_HAND.format(alias=profile.alias),
         stage="connect",
         retryable=True,
@@ -138,8 +171,8 @@ def _host_key(profile: Profile, said: str) -> GpuwsError | None:
     name = _first(r"[Hh]ost key for (\S+)", said) or _first(r"is known for (\S+)", said)
     name = name or profile.host_key_alias or profile.hostname
     shown = _first(r"Server host key: (\S+ \S+)", said) or "of another type"
-    if "REVOKED HOST KEY" in said or "revoked by file" in said:
-        place = _first(r"revoked by file (.+)", said) or "a @revoked line of known_hosts"
+    if _REVOKED.search(said):
+        place = _first(r"revoked (?:by|keys) file (.+?)(?::|$)", said) or "by your known_hosts"
         return GpuwsError(
             "host-key-revoked",
             f"the host key of {name} is marked as revoked: {place}",
@@ -155,38 +188,36 @@ def _host_key(profile: Profile, said: str) -> GpuwsError | None:
             hint=f"if its administrator confirms the new key: ssh-keygen -R '{name}' -f {file}",
         )
     if "Host key verification failed" in said:
-        return GpuwsError(
-            "host-key-unknown",
-            f"the host key of {name} is not known: {shown}",
-            hint=f"connect once by hand with: ssh {profile.alias}, or accept it with --accept-new",
-        )
+        return _unknown(profile, name, shown)
     return None
+
+
+def _unknown(profile: Profile, name: str | None, shown: str) -> GpuwsError:
+    return GpuwsError(
+        "host-key-unknown",
+        f"the host key of {name or profile.hostname} is not known: {shown}",
+        hint=f"connect once by hand with: ssh {profile.alias}, or accept it with --accept-new",
+    )
 
 
 # --- the login -----------------------------------------------------------------------------------
 
 
-def _login(profile: Profile, said: str, *, nobody: bool) -> GpuwsError | None:
-    where = f"{profile.user}@{profile.hostname}"
+def _login(profile: Profile, said: str, answers: int) -> GpuwsError | None:
     denied = _first(r"Permission denied \(([^)]*)\)", said)
     too_many = "Too many authentication failures" in said
     if denied is None and not too_many:
         return _cut_off(profile, said) if _LOGGING_IN in said else None
-    if nobody:
-        return GpuwsError(
-            "authentication-failed",
-            f"{where} asks for a password or code, and nobody can type it here",
-            hint="run it in a terminal, or set up a key: ssh-copy-id",
-        )
-    if _AGAIN in said:
-        tries = said.count(_AGAIN) + 1
+    if answers:
+        where = f"{profile.user}@{profile.hostname}"
         hint = f"try by hand: ssh {profile.alias}"
-        return GpuwsError("wrong-password", f"{where}: {tries} wrong answers", hint=hint)
+        return GpuwsError("wrong-password", f"{where}: {answers} wrong answers", hint=hint)
     return _keys_refused(profile, said, denied or "nothing", too_many=too_many)
 
 
 def _keys_refused(profile: Profile, said: str, offers: str, *, too_many: bool) -> GpuwsError:
     where = f"{profile.user}@{profile.hostname}"
+    offers = offers.replace(",", ", ")
     lines = [line for line in said.splitlines() if line.startswith(_OFFERED)]
     keys = [line.removeprefix(_OFFERED).split(" SHA256:")[0] for line in lines]
     if too_many:
@@ -199,12 +230,12 @@ def _keys_refused(profile: Profile, said: str, offers: str, *, too_many: bool) -
     if not keys:
         return GpuwsError(
             "no-usable-key",
-            f"there is no key to log in to {where} with (it offers {offers.replace(',', ', ')})",
+            f"there is no key to log in to {where} with (it offers {offers})",
             hint="set IdentityFile in your ssh config, or load the key: ssh-add",
         )
     return GpuwsError(
         "authentication-failed",
-        f"{where} accepts none of the keys {', '.join(keys)} (it offers {offers.replace(',', ', ')})",
+        f"{where} accepts none of the keys {', '.join(keys)} (it offers {offers})",
         hint="check the user name, and ~/.ssh/authorized_keys on the host",
     )
 
@@ -235,7 +266,7 @@ def _way(profile: Profile, said: str) -> GpuwsError:
 
 
 def _network(code: str, message: str, hint: str) -> GpuwsError:
-    again = EXIT_OF[code] is Exit.NETWORK and code not in ("no-common-algorithm", "name-not-resolved")
+    again = EXIT_OF[code] is Exit.NETWORK and code not in _FOR_GOOD
     return GpuwsError(code, message, hint=hint, retryable=again)
 
 
@@ -246,10 +277,11 @@ def _on_the_way(profile: Profile, found: GpuwsError, said: str) -> GpuwsError:
     if profile.proxy_jump:
         by = profile.proxy_jump[-1]
         network = found.exit is Exit.NETWORK
+        own = not network or found.code == "jump-failed"
         return GpuwsError(
             "jump-failed" if network else found.code,
-            f"at the jump host {by}: {first if network else found.message}",
-            hint=found.hint if not network else "check each hop by hand: ssh HOP",
+            f"at the jump host {by}: {found.message if own else first}",
+            hint=found.hint if own else "check each hop by hand: ssh HOP",
             retryable=found.retryable,
         )
     if profile.proxy_command and found.exit is Exit.NETWORK:
