@@ -20,6 +20,7 @@ from gpuws.host import session
 from gpuws.host.connect import connect
 from gpuws.host.paramiko_host import ParamikoHost
 from gpuws.host.sanitise import one_line, sanitise
+from gpuws.host.transport import Transport
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host, Script
 from tests.support.connected import connected
@@ -478,6 +479,7 @@ def test_a_connection_that_ends_in_any_moment_of_a_call_is_lost(
     with connected(own_server.config) as host:
         assert isinstance(host, ParamikoHost)
         link = host._transport
+        assert isinstance(link, Transport)
 
         def dying(_: object) -> None:
             link.packetizer.close()

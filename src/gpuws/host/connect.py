@@ -19,6 +19,7 @@ from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Ask, Host, Progress
 
 if TYPE_CHECKING:
+    from gpuws.host.carrier import Carrier
     from gpuws.host.transport import Transport
 
 HANDSHAKE = 15.0  # seconds from the first byte to the end of the key exchange
@@ -43,7 +44,7 @@ def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
     return ParamikoHost(transport, profile)
 
 
-def _made(profile: Profile, ask: Ask, progress: Progress) -> Transport:
+def _made(profile: Profile, ask: Ask, progress: Progress) -> Carrier:
     """By the engine that was asked for, or the one that the profile needs."""
     from gpuws.host.openssh import needs
 
@@ -58,7 +59,7 @@ def _made(profile: Profile, ask: Ask, progress: Progress) -> Transport:
     return login.link(there, ask, progress, lambda: _named(profile, lambda: dial.dial(profile)))
 
 
-def _persistently(make: Callable[[], Transport], progress: Progress) -> Transport:
+def _persistently(make: Callable[[], Carrier], progress: Progress) -> Carrier:
     """A server with many logins at once hangs up on some (MaxStartups): try again, unevenly.
 
     Only where nothing was said and nobody was asked; a ban of ours must not be fed.

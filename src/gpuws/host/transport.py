@@ -24,7 +24,7 @@ from paramiko.message import Message
 
 from gpuws.errors import GpuwsError
 from gpuws.host.arrivals import LOOPBACK, Arrivals, Arrived
-from gpuws.host.channel import Channel
+from gpuws.host.channel import Channel, ChannelStream
 from gpuws.host.flow import Budget, ChannelFlow, Raw
 from gpuws.host.refusal import ChannelRefused
 from gpuws.host.sanitise import one_line
@@ -119,6 +119,9 @@ class Transport(paramiko.Transport):
     def open_target(self, target: Target, timeout: float) -> Channel:
         """A channel to a Unix socket or a TCP port as the host sees them."""
         return self._open(*_address(target), timeout)
+
+    def open_stream(self, target: Target, timeout: float) -> ChannelStream:
+        return ChannelStream(self.open_target(target, timeout), WINDOW)
 
     def open_command(self, timeout: float) -> Channel:
         return self._open("session", b"", timeout)

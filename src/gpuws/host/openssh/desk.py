@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gpuws.errors import GpuwsError
@@ -36,6 +36,7 @@ class Desk:
         self.answers = 0  # passwords and codes that a person gave
         self.unanswered = ""  # the question that nobody could answer, where ssh must not go on
         self.trouble: Exception | None = None  # what came of a question and must end the login
+        self.before_asking: Callable[[], None] = lambda: None
         self._road = road
         self._ask = ask
         self._progress = progress
@@ -106,6 +107,7 @@ class Desk:
 
     def _answer(self, line: socket.socket, sort: str, prompt: str) -> None:
         with self._turn:
+            self.before_asking()
             said = self._person(sort, sanitise(prompt, 2000))
         if said is None and not _OF_A_KEY.match(prompt):
             self._held.append(line)  # what ssh took for an empty answer it would send to the host
@@ -132,9 +134,7 @@ class Desk:
 @contextlib.contextmanager
 def desk(road: Wire | None, ask: Ask, progress: Progress) -> Iterator[Desk]:
     """Its folder is gone after the block."""
-    place = tempfile.gettempdir()
-    short = len(os.fsencode(place)) + 16 <= _LONGEST
-    folder = Path(tempfile.mkdtemp(prefix="gpuws-", dir=place if short else "/tmp"))  # noqa: S108
+    folder = Path(tempfile.mkdtemp(prefix="gpuws-", dir=short_place()))
     try:
         opened = Desk(folder, road, ask, progress)
         try:
@@ -143,6 +143,12 @@ def desk(road: Wire | None, ask: Ask, progress: Progress) -> Iterator[Desk]:
             opened.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def short_place() -> str:
+    """Where a folder of ours can have sockets: their paths end at 107 bytes."""
+    place = tempfile.gettempdir()
+    return place if len(os.fsencode(place)) + 16 <= _LONGEST else "/tmp"  # noqa: S108
 
 
 def _listen(path: str) -> socket.socket:

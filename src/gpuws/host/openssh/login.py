@@ -17,6 +17,7 @@ from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Progress
 
 if TYPE_CHECKING:
+    from gpuws.host.carrier import Carrier
     from gpuws.host.openssh.transport import MasterTransport
 
 _PATIENCE = 5.0  # seconds for the host to answer over a connection that is said to be open
@@ -33,23 +34,25 @@ def is_open(control_path: str | None) -> bool:
     return True
 
 
-def link(
-    profile: Profile, ask: Ask, progress: Progress, dial: Callable[[], Wire]
-) -> MasterTransport:
-    """An authenticated transport. ``dial`` makes the connection where the configuration does not
-    lead through a jump host or a command. Raises what a login of ours does."""
+def link(profile: Profile, ask: Ask, progress: Progress, dial: Callable[[], Wire]) -> Carrier:
+    """What carries the host from then on. ``dial`` makes the connection where the configuration
+    leads through no jump host and no command. Raises what a login of ours does."""
     master.program()
-    later(_load)
-    found = _over_theirs(profile, progress) if is_open(profile.control_path) else None
+    found = _over_theirs(profile.control_path, progress) if profile.control_path else None
     return found or _over_ours(profile, ask, progress, dial)
 
 
-def _over_theirs(profile: Profile, progress: Progress) -> MasterTransport | None:
+def _over_theirs(path: str, progress: Progress) -> Carrier | None:
     """None where it is there and the host behind it is not: after a sleep of the laptop."""
-    joined = _join(profile, str(profile.control_path), None, ours=False)
+    from gpuws.host.openssh.theirs import TheirMaster
+
+    try:
+        joined = TheirMaster(path)
+    except (NoMaster, OSError):
+        return None
     if joined.ping(_PATIENCE):
         return joined
-    joined.wire.close()
+    joined.close()
     progress.warn("the ssh connection that is open already does not answer; a new one is made")
     return None
 
@@ -57,11 +60,12 @@ def _over_theirs(profile: Profile, progress: Progress) -> MasterTransport | None
 def _over_ours(
     profile: Profile, ask: Ask, progress: Progress, dial: Callable[[], Wire]
 ) -> MasterTransport:
+    later(_load)
     road = dial() if is_direct(profile) else None
     try:
         with desk(road, ask, progress) as there:
             met = master.log_in(profile, there, progress)
-            joined = _join(profile, there.master, road, ours=True, version=met.version)
+            joined = _join(profile, there.master, road, met.version)
     except BaseException:
         if road is not None:
             road.close()
@@ -78,9 +82,7 @@ def _load() -> None:
     importlib.import_module("gpuws.host.openssh.transport")
 
 
-def _join(
-    profile: Profile, path: str, road: Wire | None, *, ours: bool, version: str = ""
-) -> MasterTransport:
+def _join(profile: Profile, path: str, road: Wire | None, version: str) -> MasterTransport:
     """Two lines to the master: one for questions to itself, one that carries the channels."""
     from gpuws.host.openssh.transport import MasterTransport, MasterWire
 
@@ -91,9 +93,7 @@ def _join(
         raise _no_proxy(profile, str(error)) from None
 
     def end() -> None:
-        """A master that we did not start serves others, too."""
-        if ours:
-            control.terminate()
+        control.terminate()
         control.close()
         if road is not None:
             road.close()

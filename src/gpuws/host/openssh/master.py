@@ -6,9 +6,11 @@ its clients, so that nothing stays of a keeper that was killed.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -64,16 +66,17 @@ def log_in(profile: Profile, desk: Desk, progress: Progress) -> Met:
         env=_environment(desk),
     )
     said = Said(process)
+    desk.before_asking = lambda: said.tell(progress)
     try:
         _await(process, said, desk, profile)
     except BaseException:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # and with it what leads to the host
         process.wait()
         raise
     if process.returncode != 0:
         raise words.explain(profile, said.text(), answers=desk.answers)
-    for line in words.news(said.text()):
-        progress.note(line)
+    said.tell(progress)
     return Met(words.version(said.text()), said.round_trip)
 
 
@@ -171,6 +174,7 @@ class Said:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._kept = b""
+        self._told = 0  # lines
         self._seen: dict[bytes, float] = {}  # a line of words.TURNS, and when it came
         self.last = time.monotonic()
         self._reader = threading.Thread(target=self._read, name="gpuws-ssh-words", daemon=True)
@@ -180,6 +184,13 @@ class Said:
         """Once it has ended there is a moment for its last words."""
         self._reader.join(0.2)
         return sanitise(self._kept, words.MOST)
+
+    def tell(self, progress: Progress) -> None:
+        """What is new of it that a person would have seen: a banner, why a code is asked for."""
+        lines = words.news(self.text())
+        for line in lines[self._told :]:
+            progress.note(line)
+        self._told = max(self._told, len(lines))
 
     def has(self, line: bytes) -> bool:
         return line in self._kept
