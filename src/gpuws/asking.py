@@ -55,6 +55,7 @@ def reach(host: str, options: Options, person: Person) -> Reach:
         options.verbose,
         near,
         of_project=project is not None and host not in entries,
+        transport=options.transport,
     )
 
 

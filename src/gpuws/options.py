@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
+from gpuws.plan.transport import TRANSPORTS
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Options:
     ssh_config: str | None = None
     hosts: str | None = None
     json: bool = False
-    transport: str = "paramiko"
+    transport: str = ""  # paramiko | openssh; "": by what the host needs
     bridge: str | None = None  # stdio | none; None: as hosts.yaml says
     accept_new: bool = False
     verbose: int = 0
@@ -50,7 +51,8 @@ HELP = """\
 Global options, before or after the verb (each also as GPUWS_... variable):
 -p/--port N (the SSH port) | --ssh-config FILE (as ssh -F) | --hosts FILE |
 --json | --accept-new | --no-input | --timeout SECONDS | -v/-vv/-vvv | -q |
---transport paramiko | --bridge stdio|none (where forwarding is forbidden) | --debug | --version"""
+--transport paramiko|openssh | --bridge stdio|none (where forwarding is forbidden) | --debug |
+--version"""
 
 
 def take(argv: Sequence[str]) -> tuple[Options, list[str]]:
@@ -111,10 +113,9 @@ def _value(name: str, key: str, text: str | None) -> object:
         return float(_number(name, text, 1, 86400))
     if key == "bridge" and text not in ("stdio", "none"):
         raise GpuwsError("usage", f"{name} takes stdio or none, not {text!r}")
-    if key == "transport" and text != "paramiko":
-        raise GpuwsError(
-            "usage", f"{name} {text}: only paramiko exists so far", hint="leave it out"
-        )
+    if key == "transport" and text not in TRANSPORTS:
+        hint = "leave it out: gpuws then takes what the host needs"
+        raise GpuwsError("usage", f"{name} takes paramiko or openssh, not {text!r}", hint=hint)
     return text
 
 

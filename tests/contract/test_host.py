@@ -19,8 +19,8 @@ from gpuws.errors import GpuwsError
 from gpuws.host import session
 from gpuws.host.connect import connect
 from gpuws.host.paramiko_host import ParamikoHost
-from gpuws.host.profile import resolve
 from gpuws.host.sanitise import one_line, sanitise
+from gpuws.host.transport import Transport
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host, Script
 from tests.support.connected import connected
@@ -28,6 +28,9 @@ from tests.support.people import Nobody
 from tests.support.person import Ear
 from tests.support.small_disk import small_disk
 from tests.support.sshd import Sshd, gives_terminals, running_sshd
+from tests.support.transports import profile_of
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 BLOB = os.urandom(5 << 20)
@@ -53,7 +56,7 @@ def own_server(tmp_path: Path) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="module")
-def host(server: Sshd) -> Iterator[Host]:
+def host(server: Sshd, transport: str) -> Iterator[Host]:
     with connected(server.config) as connection:
         yield connection
 
@@ -476,6 +479,7 @@ def test_a_connection_that_ends_in_any_moment_of_a_call_is_lost(
     with connected(own_server.config) as host:
         assert isinstance(host, ParamikoHost)
         link = host._transport
+        assert isinstance(link, Transport)
 
         def dying(_: object) -> None:
             link.packetizer.close()
@@ -496,7 +500,7 @@ def test_a_connection_that_ends_in_any_moment_of_a_call_is_lost(
 def test_a_host_that_stops_answering_is_found_dead(own_server: Sshd) -> None:
     import psutil
 
-    profile = resolve(own_server.alias, ssh_config=own_server.config)
+    profile = profile_of(own_server.alias, own_server.config)
     before = {child.pid for child in psutil.Process(own_server.pid).children()}
     host = connect(replace(profile, alive_interval=0.3, alive_count=2), Nobody(), Ear())
     try:

@@ -11,19 +11,21 @@ import pytest
 
 from gpuws.errors import GpuwsError
 from gpuws.host.connect import connect
-from gpuws.host.profile import resolve
 from gpuws.plan.ports import Host, Script
 from tests.support.people import Nobody
 from tests.support.sshd import running_sshd
+from tests.support.transports import profile_of
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 BLOCK = bytes(range(256)) * 4096  # 1 MiB
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def host(tmp_path_factory: pytest.TempPathFactory, transport: str) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp("ssh")
     with running_sshd(folder / "sshd", home=folder) as server:
-        connection = connect(resolve(server.alias, ssh_config=server.config), Nobody(), Nobody())
+        connection = connect(profile_of(server.alias, server.config), Nobody(), Nobody())
         yield connection
         connection.close()
 

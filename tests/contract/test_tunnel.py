@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from gpuws.host.openssh.sockets import WINDOW
 from gpuws.plan.ports import Flow, Sink
 from gpuws.tunnel.forward import open_forward
 from tests.support.far_end import (
@@ -18,7 +19,6 @@ from tests.support.far_end import (
     far_end,
     random_bytes,
 )
-from tests.support.local_flow import WINDOW
 from tests.support.near_end import (
     WANTED,
     carried,

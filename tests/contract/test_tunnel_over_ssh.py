@@ -43,6 +43,7 @@ from tests.support.person import Ear
 from tests.support.sshd import Sshd, running_sshd
 
 FORBIDDING = ("DisableForwarding yes", "MaxSessions 1")
+pytestmark = pytest.mark.usefixtures("transport")
 
 
 @pytest.fixture(scope="module", params=[(), FORBIDDING], ids=["forwarded", "bridged"])

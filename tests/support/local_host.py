@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gpuws.host import session
-from gpuws.host.refusal import refused
+from gpuws.host.openssh.sockets import Sockets
+from gpuws.host.refusal import CONNECT_FAILED, refused
 from gpuws.host.script import fields, frame, script, unframe
 from gpuws.plan.model import Pairs, Profile, Target
 from gpuws.plan.ports import Arrival, Flow, Process, Reply, Script, Sink, Stream
-from tests.support.local_flow import CONNECT_FAILED, Carrier
 
 
 class LocalStream:
@@ -115,7 +115,7 @@ class LocalHost:
         self._shell = shell
         self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "USER": "me", **(env or {})}
         self._calls = 0
-        self._carrier: Carrier | None = None  # made for the first flow
+        self._sockets: Sockets | None = None  # made for the first flow
         self._closed = False
 
     @property
@@ -176,9 +176,9 @@ class LocalHost:
     def open_flow(self, target: Target, sink: Sink) -> Flow:
         if self._closed:
             raise session.lost(f"opening {target}")
-        if self._carrier is None:
-            self._carrier = Carrier()
-        return self._carrier.open(target, sink)
+        if self._sockets is None:
+            self._sockets = Sockets()
+        return self._sockets.open(lambda: _connected(target, 10), target, sink)
 
     def lead_here(self, port: int, arrived: Callable[[Arrival], None]) -> None:
         raise NotImplementedError("a port that leads back needs a real host")
@@ -228,5 +228,5 @@ class LocalHost:
     def close(self) -> None:
         """The flows break, as with the connection that carried them."""
         self._closed = True
-        if self._carrier is not None:
-            self._carrier.close()
+        if self._sockets is not None:
+            self._sockets.close()

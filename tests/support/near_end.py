@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 
 from gpuws.host.connect import connect
-from gpuws.host.profile import resolve
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host
 from gpuws.tunnel.forward import Forward, open_forward
 from tests.support.local_host import LocalHost
 from tests.support.people import Nobody
 from tests.support.sshd import Sshd
+from tests.support.transports import profile_of
 
 WANTED = 20000 + os.getpid() % 20000
 """The port to begin with: another one for each process of tests."""
@@ -27,7 +27,7 @@ WANTED = 20000 + os.getpid() % 20000
 
 def log_in(server: Sshd, port: int = 0) -> Host:
     """``port``: of a proxy in front of the server."""
-    profile = resolve(server.alias, ssh_config=server.config)
+    profile = profile_of(server.alias, server.config)
     if port:
         line = server.host_key_line()
         server.known_hosts.write_text(line + line.replace(f":{server.port} ", f":{port} "))

@@ -14,6 +14,7 @@ from gpuws.plan.forwards import MOST, forward_from, reverse_from
 from gpuws.plan.keeping import MOST as LONGEST_LOGIN
 from gpuws.plan.keeping import duration
 from gpuws.plan.model import Mirror, NamedForward, ReverseForward
+from gpuws.plan.transport import TRANSPORTS
 
 # Readers raise ValueError with "message" or "message, newline, hint"; the caller adds the place.
 Reader = Callable[[Node], object]
@@ -266,6 +267,13 @@ def bridge_word(text: str) -> str | None:
     return None if text == "none" else text
 
 
+def _transport(node: Node) -> str:
+    text = _scalar(node)
+    if text not in TRANSPORTS:
+        raise ValueError(f"{quoted(text)} is neither paramiko nor openssh")
+    return text
+
+
 READERS: dict[str, Reader] = {
     "ssh": _ssh,
     "port": _number(1),
@@ -291,5 +299,6 @@ READERS: dict[str, Reader] = {
     "reverse": _reverse,
     "keep_login": _keep_login,
     "bridge": lambda node: bridge_word(one_line(node)),
+    "transport": _transport,
 }
 """Key of hosts.yaml → its reader; ``env`` is read by checked_variables."""

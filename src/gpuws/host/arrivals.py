@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from paramiko.message import Message
 
+from gpuws.host.refusal import CONNECT_FAILED
 from gpuws.plan.ports import Arrival, Flow, Sink
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 _KIND = "forwarded-tcpip"
-_CONNECT_FAILED = 2  # RFC 4254
 
 Arrived = Callable[[Arrival], None]
 
@@ -33,7 +33,7 @@ class Coming:
         return self.transport.accept_flow(self.remote, self.window, self.packet, sink)
 
     def refuse(self) -> None:
-        self.transport.refuse_flow(self.remote, _CONNECT_FAILED)
+        self.transport.refuse_flow(self.remote, CONNECT_FAILED)
 
 
 class Arrivals:

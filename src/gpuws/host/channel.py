@@ -29,6 +29,9 @@ class Channel(paramiko.Channel):
         def _set_transport(self, transport: Transport) -> None: ...
         def _set_window(self, window_size: int, max_packet_size: int) -> None: ...
 
+    def connected(self) -> bool:
+        return self.transport.is_active()
+
     def start(self, command: str) -> None:
         """Run a command. No reply is awaited: what it prints, or does not, is the reply. But one
         is asked for: a refusal would be silence else, until the deadline."""

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Ask, Host, Progress
 
 if TYPE_CHECKING:
+    from gpuws.host.carrier import Carrier
     from gpuws.host.transport import Transport
 
 HANDSHAKE = 15.0  # seconds from the first byte to the end of the key exchange
@@ -36,7 +38,8 @@ def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
     for note in profile.notes:
         progress.note(note)
     try:
-        transport = _persistently(profile, ask, progress)
+        make = partial(_made, profile, ask, progress)
+        transport = _persistently(make, progress, profile.busy_tries)
     except GpuwsError as error:
         error.stage = error.stage or "connect"
         raise
@@ -45,20 +48,35 @@ def connect(profile: Profile, ask: Ask, progress: Progress) -> Host:
     return ParamikoHost(transport, profile)
 
 
-def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
+def _made(profile: Profile, ask: Ask, progress: Progress) -> Carrier:
+    """By the engine that was asked for, or the one that the profile needs."""
+    from gpuws.host.openssh import needs
+
+    engine, why = needs.chosen(profile)
+    if why:
+        progress.note(why)
+    if engine == "paramiko":
+        return _link(profile, ask, progress)
+    from gpuws.host.openssh import login
+
+    there = replace(profile, connect_timeout=min(HANDSHAKE, profile.connect_timeout))
+    return login.link(there, ask, progress, lambda: _named(profile, lambda: dial.dial(profile)))
+
+
+def _persistently(make: Callable[[], Carrier], progress: Progress, tries: int) -> Carrier:
     """A server with many logins at once turns some away (MaxStartups): try again, unevenly.
 
     Only where nothing else was said and nobody was asked; a ban of ours must not be fed.
     """
-    for pause in _PAUSES[: profile.busy_tries - 1]:
+    for pause in _PAUSES[: tries - 1]:
         try:
-            return _link(profile, ask, progress)
+            return make()
         except GpuwsError as error:
             if error.code != "connection-lost" or "MaxStartups" not in error.message:
                 raise
         progress.line("the server is busy, trying again")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (spread, not secrecy)
-    return _link(profile, ask, progress)
+    return make()
 
 
 def _link(

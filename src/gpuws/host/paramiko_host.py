@@ -1,4 +1,4 @@
-"""The Host port over one authenticated paramiko transport."""
+"""The Host port over what carries it: a connection that is logged in."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator
 from gpuws.errors import GpuwsError
 from gpuws.host import session
 from gpuws.host.arrivals import Arrived
-from gpuws.host.channel import Channel, ChannelStream
+from gpuws.host.carrier import Carrier, SessionChannel
 from gpuws.host.process import ScriptProcess
 from gpuws.host.refusal import ChannelRefused, refused
 from gpuws.host.script import fields, script
 from gpuws.host.sessions import Sessions
-from gpuws.host.transport import WINDOW, Transport
 from gpuws.host.watchdog import Watchdog
 from gpuws.plan.model import Pairs, Profile, Target
 from gpuws.plan.ports import FAR, Flow, Process, Reply, Script, Sink, Stream
@@ -26,7 +25,7 @@ class ParamikoHost:
 
     bridged = False
 
-    def __init__(self, transport: Transport, profile: Profile) -> None:
+    def __init__(self, transport: Carrier, profile: Profile) -> None:
         self.profile = profile
         self._transport = transport
         self._sessions = Sessions(transport)
@@ -101,14 +100,13 @@ class ParamikoHost:
         """
         self._count()
         try:
-            channel = self._transport.open_target(target, timeout)
+            return self._transport.open_stream(target, timeout)
         except ChannelRefused as error:
             raise refused(target, error.code, str(error)) from None
         except TimeoutError:
             raise session.too_slow(f"opening {target}", timeout) from None
         except EOFError:
             raise session.lost(f"opening {target}") from None
-        return ChannelStream(channel, WINDOW)
 
     def open_flow(self, target: Target, sink: Sink) -> Flow:
         """A flow for one connection of a forward. Raises connection-lost."""
@@ -185,7 +183,7 @@ class _Unanswered(Exception):
 
 
 def _on_the_line(
-    channel: Channel, script: Script, args: tuple[str, ...], timeout: float, cap: int
+    channel: SessionChannel, script: Script, args: tuple[str, ...], timeout: float, cap: int
 ) -> Reply:
     try:
         return session.run(channel, script, args, timeout=timeout, cap=cap, in_sight=True)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from gpuws.host.channel import Channel
+from gpuws.host.carrier import SessionChannel
 from gpuws.host.sanitise import sanitise
 from gpuws.host.session import lost, no_answer, no_commands, too_slow
 from gpuws.plan.ports import Script
@@ -21,7 +21,7 @@ class ScriptProcess:
 
     def __init__(
         self,
-        channel: Channel,
+        channel: SessionChannel,
         script: Script,
         args: tuple[str, ...],
         *,
@@ -90,7 +90,7 @@ class ScriptProcess:
                 block = self._channel.recv(64 << 10)
             except TimeoutError:
                 raise too_slow("the start of the login shell", _START) from None
-            if not block and not self._channel.transport.is_active():
+            if not block and not self._channel.connected():
                 raise lost(self._name)
             if self._channel.refused:
                 raise no_commands("it refuses to run any")

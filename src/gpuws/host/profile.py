@@ -14,6 +14,7 @@ from gpuws.host.sanitise import sanitise
 from gpuws.host.tokens import Tokens, home, local_user
 from gpuws.plan.keeping import persistence
 from gpuws.plan.model import ALIVE_INTERVAL, Profile
+from gpuws.plan.transport import only_ssh_can
 
 __all__ = ["known_aliases", "nearest", "resolve"]
 
@@ -113,6 +114,9 @@ def _profile(host: str, address: Address, settings: _Settings, ssh_config: Path 
         alive_count=max(1, int(one("serveralivecountmax", "3"))),
         control_persist=persistence(one("controlmaster", "no"), one("controlpersist", "no")),
         ssh_config=str(ssh_config) if ssh_config is not None else None,
+        control_path=one("controlpath") or None,
+        gssapi=_yes(one("gssapiauthentication")),
+        only_ssh=only_ssh_can(settings),
         notes=(*notes, *_ignored(settings)),
     )
 
@@ -176,8 +180,6 @@ def _ignored(settings: _Settings) -> tuple[str, ...]:
         "DynamicForward": "dynamicforward" in settings,
         "SetEnv": "setenv" in settings,
         "Compression": _yes(settings.get("compression", ["no"])[0]),
-        "ProxyUseFdpass": _yes(settings.get("proxyusefdpass", ["no"])[0]),
-        "KnownHostsCommand": settings.get("knownhostscommand", ["none"])[0] != "none",
         "CheckHostIP": _yes(settings.get("checkhostip", ["no"])[0]),
         "VerifyHostKeyDNS": settings.get("verifyhostkeydns", ["no"])[0] not in ("no", "false"),
     }

@@ -6,7 +6,7 @@ from gpuws.errors import GpuwsError
 from gpuws.host.sanitise import one_line
 from gpuws.plan.model import Target
 
-PROHIBITED, CONNECT_FAILED = 1, 2  # codes of RFC 4254
+PROHIBITED, CONNECT_FAILED = 1, 2  # of RFC 4254; the first is "administratively prohibited"
 
 
 class ChannelRefused(Exception):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import chain
 
 from gpuws.errors import GpuwsError
-from gpuws.host.channel import Channel
+from gpuws.host.carrier import SessionChannel
 from gpuws.host.sanitise import one_line, sanitise
 from gpuws.host.script import REMOTE_COMMAND, frame, on_the_line, unframe
 from gpuws.plan.ports import Reply, Script
@@ -21,7 +21,7 @@ _GRACE = 0.25  # seconds for the end of stderr once the closing sentinel is ther
 
 
 def run(
-    channel: Channel,
+    channel: SessionChannel,
     script: Script,
     args: tuple[str, ...],
     *,
@@ -51,7 +51,7 @@ def run(
         raise too_slow(script.name, timeout) if collected.began else stuck(script.name, timeout)
     if channel.refused:
         raise no_commands("it refuses to run any")
-    if not channel.get_transport().is_active():
+    if not channel.connected():
         raise lost(script.name)
     raise no_answer(script.name, collected.began, collected.noise(), channel.outcome(3.0))
 
@@ -66,7 +66,7 @@ def evaluating(size: int) -> str:
     return f'eval "$(dd bs=1 count={size} 2>/dev/null)"'
 
 
-def _send(channel: Channel, parts: Iterable[bytes]) -> bool:
+def _send(channel: SessionChannel, parts: Iterable[bytes]) -> bool:
     """Send while the collector reads; False where the host takes nothing for too long.
 
     A host that ended it has said why, or never will. What ``parts`` raises goes on.
@@ -84,7 +84,7 @@ def _send(channel: Channel, parts: Iterable[bytes]) -> bool:
 class _Collector:
     """Two readers, so that neither stream ever blocks the other. Keeps a head and a tail."""
 
-    def __init__(self, channel: Channel, mark: str, cap: int) -> None:
+    def __init__(self, channel: SessionChannel, mark: str, cap: int) -> None:
         self._channel = channel
         self._begin = f"\n{mark} begin\n".encode()
         self._end = f"\n{mark} end ".encode()

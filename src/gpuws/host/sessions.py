@@ -13,11 +13,10 @@ import paramiko
 
 from gpuws.errors import GpuwsError
 from gpuws.host import session
-from gpuws.host.channel import Channel
+from gpuws.host.carrier import Carrier, SessionChannel
 from gpuws.host.refusal import PROHIBITED, ChannelRefused
 from gpuws.host.sanitise import one_line
 from gpuws.host.script import REMOTE_COMMAND
-from gpuws.host.transport import Transport
 
 _OPEN = 15.0  # seconds to open a session channel
 _BUSY = 5.0  # seconds to wait for a free session where the server allows only some (MaxSessions)
@@ -27,17 +26,17 @@ class Sessions:
     """Opening a session and starting a shell in it costs two round trips: a spare one has them
     behind it. Safe to use from several threads."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Carrier) -> None:
         self._transport = transport
         self._lock = threading.Lock()
-        self._spare: Future[Channel | None] | None = None
+        self._spare: Future[SessionChannel | None] | None = None
 
-    def new(self, what: str) -> AbstractContextManager[Channel]:
+    def new(self, what: str) -> AbstractContextManager[SessionChannel]:
         """A session for ``what``, closed after. Raises remote-shell, remote-timeout,
         connection-lost."""
         return _closing(self.open(what))
 
-    def open(self, what: str) -> Channel:
+    def open(self, what: str) -> SessionChannel:
         """With MaxSessions 1 the one before may still be ending, or be our own spare one."""
         deadline = time.monotonic() + _BUSY
         while True:
@@ -67,7 +66,7 @@ class Sessions:
             self._spare = Future()
         threading.Thread(target=self._open_spare, args=(self._spare,), daemon=True).start()
 
-    def spare(self, *, wait: bool) -> AbstractContextManager[Channel] | None:
+    def spare(self, *, wait: bool) -> AbstractContextManager[SessionChannel] | None:
         """The spare session, where one was prepared and can be used; it is used up then."""
         with self._lock:
             there = self._spare is not None and (wait or self._spare.done())
@@ -76,24 +75,24 @@ class Sessions:
         found = self._take()
         return _closing(found) if found is not None else None
 
-    def _take(self) -> Channel | None:
+    def _take(self) -> SessionChannel | None:
         with self._lock:
             waiting, self._spare = self._spare, None
         found = waiting.result() if waiting is not None else None
         return None if found is None or found.closed or found.eof_received else found
 
-    def _open_spare(self, waiting: Future[Channel | None]) -> None:
+    def _open_spare(self, waiting: Future[SessionChannel | None]) -> None:
         try:
             channel = self._transport.open_command(_OPEN)
             channel.start(REMOTE_COMMAND)
-        except (ChannelRefused, TimeoutError, EOFError, OSError, paramiko.SSHException):
+        except (ChannelRefused, GpuwsError, EOFError, OSError, paramiko.SSHException):
             waiting.set_result(None)
         else:
             waiting.set_result(channel)
 
 
 @contextlib.contextmanager
-def _closing(channel: Channel) -> Iterator[Channel]:
+def _closing(channel: SessionChannel) -> Iterator[SessionChannel]:
     try:
         yield channel
     finally:

@@ -24,7 +24,7 @@ from paramiko.message import Message
 from gpuws.host import algorithms
 from gpuws.host.algorithms import Offers
 from gpuws.host.arrivals import LOOPBACK, Arrivals, Arrived
-from gpuws.host.channel import Channel
+from gpuws.host.channel import Channel, ChannelStream
 from gpuws.host.flow import Budget, ChannelFlow, Raw
 from gpuws.host.hostkeys import ShownKey
 from gpuws.host.packets import Packets
@@ -36,7 +36,7 @@ from gpuws.plan.model import Pairs, Target
 from gpuws.plan.ports import Sink
 
 WINDOW = 2 << 20  # bytes at first; a stream whose reader keeps up opens it further
-PACKET = 256 << 10  # bytes
+PACKET = 256 << 10  # bytes that the host may send at once
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # else errors go to stderr
 
 
@@ -72,6 +72,7 @@ class Transport(paramiko.Transport):
         kind: lambda channel, m, name=method.__name__: getattr(channel, name)(m)
         for kind, method in _THEIRS._channel_handler_table.items()
     }
+    packet = PACKET
     _active_check_timeout = 0.5  # seconds between two looks of an idle reader; a close wakes it
 
     def __init__(self, wire: Wire, key_types: tuple[str, ...] = ()) -> None:
@@ -145,6 +146,9 @@ class Transport(paramiko.Transport):
         """A channel to a Unix socket or a TCP port as the host sees them."""
         return self._open(*_address(target), timeout)
 
+    def open_stream(self, target: Target, timeout: float) -> ChannelStream:
+        return ChannelStream(self.open_target(target, timeout), WINDOW)
+
     def open_command(self, timeout: float) -> Channel:
         return self._open("session", b"", timeout)
 
@@ -159,7 +163,7 @@ class Transport(paramiko.Transport):
             self._channels.put(number, flow)
         kind, where = _address(target)
         try:
-            self._send_user_message(_opening(kind, number, flow.window, where))
+            self._send_user_message(_opening(kind, number, flow.window, self.packet, where))
         except (OSError, EOFError, paramiko.SSHException):
             gone = True
         else:
@@ -175,7 +179,8 @@ class Transport(paramiko.Transport):
             flow = ChannelFlow(self, number, Target(), sink)
             self._flows[number] = flow
             self._channels.put(number, flow)
-        yes = struct.pack(">BIIII", MSG_CHANNEL_OPEN_SUCCESS, remote, number, flow.window, PACKET)
+        limits = flow.window, self.packet
+        yes = struct.pack(">BIIII", MSG_CHANNEL_OPEN_SUCCESS, remote, number, *limits)
         self._send_user_message(Raw(yes))
         if not self.is_active():
             self.forget(flow)
@@ -212,9 +217,9 @@ class Transport(paramiko.Transport):
             self._channels.put(number, channel)
             self.channel_events[number] = event = threading.Event()
             channel._set_transport(self)
-            channel._set_window(WINDOW, PACKET)
+            channel._set_window(WINDOW, self.packet)
         try:
-            self._send_user_message(_opening(kind, number, WINDOW, extra))
+            self._send_user_message(_opening(kind, number, WINDOW, self.packet, extra))
         except (OSError, paramiko.SSHException) as error:
             raise EOFError(str(error)) from None
         deadline = time.monotonic() + timeout
@@ -351,12 +356,12 @@ def _tcpip_forward(kind: str, port: int) -> Message:
     return message
 
 
-def _opening(kind: str, number: int, window: int, extra: bytes) -> Message:
+def _opening(kind: str, number: int, window: int, packet: int, extra: bytes) -> Message:
     message = Message()
     message.add_byte(cMSG_CHANNEL_OPEN)
     message.add_string(kind)
     message.add_int(number)
     message.add_int(window)
-    message.add_int(PACKET)
+    message.add_int(packet)
     message.add_bytes(extra)
     return message

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from gpuws.host.carrier import Carrier
 from gpuws.host.network import source_address
-from gpuws.host.transport import Transport
 
 _TICK = 1.0  # seconds between two looks
 _SLEPT = 3.0  # seconds that a look came too late: the laptop, or this process, was asleep
@@ -21,7 +21,7 @@ class Watchdog:
     still being sent. As long as that moves, the link is alive.
     """
 
-    def __init__(self, transport: Transport, interval: float, count: int) -> None:
+    def __init__(self, transport: Carrier, interval: float, count: int) -> None:
         self._transport = transport
         self._wire = transport.wire
         self._interval = interval

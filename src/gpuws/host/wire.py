@@ -125,6 +125,11 @@ class Wire:
     def spoke_ssh(self) -> bool:
         return self._greeted or _GREETING.search(self.head) is not None
 
+    def fileno(self) -> int:
+        """The socket's descriptor, for a program that goes on with it."""
+        assert isinstance(self._pipe, socket.socket)  # noqa: S101 (nobody asks of a jump's)
+        return self._pipe.fileno()
+
     @property
     def peer(self) -> tuple[object, ...] | None:
         """The address at the other end; None through a proxy command or a jump host."""

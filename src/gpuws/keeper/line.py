@@ -33,6 +33,8 @@ def resolve(reach: Reach) -> Profile:
     found = with_entry(found, reach.entry)
     if reach.accept_new and found.strict_host_key_checking == "ask":
         found = replace(found, strict_host_key_checking="accept-new")
+    if reach.transport or reach.entry.transport:
+        found = replace(found, transport=reach.transport or reach.entry.transport)
     if reach.timeout:
         found = replace(found, connect_timeout=reach.timeout)
     return found

@@ -61,6 +61,10 @@ class Profile:
     busy_tries: int = 3  # dials of a server that hangs up before a word
     alive_count: int = 3  # that many intervals of silence are the end of the connection
     ssh_config: str | None = None  # the file given with -F
+    transport: str = ""  # paramiko | openssh; "": by what the profile needs
+    control_path: str | None = None  # where a master of the user's own would listen
+    gssapi: bool = False
+    only_ssh: tuple[str, ...] = ()  # what else it asks for that paramiko has no way to do
     notes: tuple[str, ...] = ()  # what the profile asks for and gpuws ignores
 
 
@@ -109,6 +113,7 @@ class HostEntry:
     reverse: tuple[ReverseForward, ...] = ()
     keep_login: float | None = None  # seconds after its last use; 0: not at all
     bridge: str | None = None  # stdio: through a program on the host, where forwarding is forbidden
+    transport: str = ""  # paramiko | openssh; "": by what the host needs
     where: str = ""  # "file:line" for messages
 
 

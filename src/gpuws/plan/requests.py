@@ -23,6 +23,7 @@ class Reach:
     of_project: bool = (
         False  # the entry is a project's: in another folder the name may mean another
     )
+    transport: str = ""  # paramiko | openssh; "": by what the host needs
 
     @property
     def destination(self) -> str:

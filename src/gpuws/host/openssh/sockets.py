@@ -1,42 +1,50 @@
-"""The Flow port over sockets of this machine: what the far side of SSH does, without SSH.
-
-One thread carries all flows of a host and calls their sinks, as SSH's reader does.
-"""
+"""The Flow port over sockets of this machine. One thread carries all flows of a host and calls
+their sinks, as the reader of an SSH connection does."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import queue
+import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
-from gpuws.host.refusal import refused
+from gpuws.host.refusal import CONNECT_FAILED, refused
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Sink
 
 WINDOW = 1 << 20  # bytes on their way, each way
 _PIECE = 64 << 10  # bytes a read
-CONNECT_FAILED = 2  # RFC 4254
+
+Connect = Callable[[], socket.socket]
+"""Gives the socket that leads to the target. May block; raises OSError, EOFError."""
 
 
-class Carrier:
-    """Opens flows until ``close``, which breaks those that are open."""
+class Sockets:
+    """Opens flows until ``close``, which breaks those that are open.
 
-    def __init__(self) -> None:
+    ``carried``: whether the program that carries them further lives, where one does. Then its end
+    is not the host's; and of a target that nobody serves it tells only by hanging up, mute.
+    """
+
+    def __init__(self, carried: Callable[[], bool] | None = None) -> None:
+        self.carried = carried
         self._loop = asyncio.new_event_loop()
-        self._flows: set[LocalFlow] = set()
-        self._thread = threading.Thread(target=self._run, name="carrier", daemon=True)
+        self._flows: set[SocketFlow] = set()
+        self._connecting = ThreadPoolExecutor(1, "gpuws-connecting")
+        self._thread = threading.Thread(target=self._run, name="gpuws-sockets", daemon=True)
         self._thread.start()
 
-    def open(self, target: Target, sink: Sink) -> LocalFlow:
-        flow = LocalFlow(self, sink)
-        self.call(lambda: self._begin(flow, target))
+    def open(self, connect: Connect, target: Target, sink: Sink) -> SocketFlow:
+        flow = SocketFlow(self, target, sink)
+        self.call(lambda: self._begin(flow, connect))
         return flow
 
     def call(self, work: Callable[[], None]) -> None:
-        """In the carrier's thread. Raises EOFError once it is closed."""
+        """In their thread. Raises EOFError once it is closed."""
         try:
             self._loop.call_soon_threadsafe(work)
         except RuntimeError:
@@ -46,8 +54,9 @@ class Carrier:
         with contextlib.suppress(EOFError):
             self.call(self._end)
         self._thread.join(5)
+        self._connecting.shutdown(wait=False, cancel_futures=True)
 
-    def forget(self, flow: LocalFlow) -> None:
+    def forget(self, flow: SocketFlow) -> None:
         self._flows.discard(flow)
 
     def _run(self) -> None:
@@ -57,18 +66,19 @@ class Carrier:
         self._loop.run_until_complete(asyncio.sleep(0.01))  # their sockets are closed meanwhile
         self._loop.close()
 
-    def _begin(self, flow: LocalFlow, target: Target) -> None:
+    def _begin(self, flow: SocketFlow, connect: Connect) -> None:
         self._flows.add(flow)
-        flow.opening = self._loop.create_task(self._connect(flow, target))
+        flow.opening = self._loop.create_task(self._connect(flow, connect))
 
-    async def _connect(self, flow: LocalFlow, target: Target) -> None:
+    async def _connect(self, flow: SocketFlow, connect: Connect) -> None:
         try:
-            if target.socket:
-                await self._loop.create_unix_connection(lambda: flow, target.socket)
-            else:
-                await self._loop.create_connection(lambda: flow, target.host, target.port)
+            sock = await self._loop.run_in_executor(self._connecting, connect)
+            sock.setblocking(False)
+            await self._loop.create_connection(lambda: flow, sock=sock)
         except OSError as error:
-            flow.refuse(target, error)
+            flow.refuse(str(error))
+        except EOFError:
+            flow.lose()
 
     def _end(self) -> None:
         for flow in tuple(self._flows):
@@ -76,12 +86,14 @@ class Carrier:
         self._loop.stop()
 
 
-class LocalFlow(asyncio.BufferedProtocol):
+class SocketFlow(asyncio.BufferedProtocol):
     """One connection to a target. Never more than WINDOW bytes are on their way either way."""
 
-    def __init__(self, carrier: Carrier, sink: Sink) -> None:
+    def __init__(self, sockets: Sockets, target: Target, sink: Sink) -> None:
         self.opening: asyncio.Task[None] | None = None
-        self._carrier = carrier
+        self._target = target
+        self._mute = sockets.carried is not None  # it has said nothing yet
+        self._sockets = sockets
         self._sink = sink
         self._wire: asyncio.Transport | None = None
         self._lock = threading.Lock()
@@ -101,12 +113,11 @@ class LocalFlow(asyncio.BufferedProtocol):
 
     def send(self, data: bytes, /) -> None:
         with self._lock:
-            assert len(data) <= self._room, "more than there is room for"
             self._room -= len(data)
-        self._carrier.call(lambda: self._write(data))
+        self._sockets.call(lambda: self._write(data))
 
     def end(self) -> None:
-        self._carrier.call(self._end)
+        self._sockets.call(self._end)
 
     def drained(self, count: int, /) -> bool:
         with self._lock:
@@ -116,17 +127,17 @@ class LocalFlow(asyncio.BufferedProtocol):
     def widen(self) -> None:
         with self._lock:
             count, self._drained = self._drained, 0
-        self._carrier.call(lambda: self._allow(count))
+        self._sockets.call(lambda: self._allow(count))
 
     def aim(self, sink: Sink, /) -> bool:
         answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._carrier.call(lambda: answer.put(self._aim(sink)))
+        self._sockets.call(lambda: answer.put(self._aim(sink)))
         return answer.get()
 
     def close(self) -> None:
-        self._carrier.call(self._close)
+        self._sockets.call(self._close)
 
-    # --- the carrier's thread --------------------------------------------------------------------
+    # --- their thread --------------------------------------------------------------------
 
     def _aim(self, sink: Sink) -> bool:
         if self._over or self._far_ended:
@@ -136,9 +147,9 @@ class LocalFlow(asyncio.BufferedProtocol):
             sink.opened()
         return True
 
-    def refuse(self, target: Target, error: OSError) -> None:
+    def refuse(self, why: str) -> None:
         if not self._finish():
-            self._sink.refused(refused(target, CONNECT_FAILED, str(error)))
+            self._sink.refused(refused(self._target, CONNECT_FAILED, why))
 
     def lose(self) -> None:
         """The connection to the host goes away."""
@@ -150,7 +161,7 @@ class LocalFlow(asyncio.BufferedProtocol):
     def _finish(self) -> bool:
         """Nothing more is said to the sink; whether that was so before."""
         before, self._over = self._over, True
-        self._carrier.forget(self)
+        self._sockets.forget(self)
         return before
 
     def _write(self, data: bytes) -> None:
@@ -192,23 +203,37 @@ class LocalFlow(asyncio.BufferedProtocol):
         else:
             self._sink.opened()
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
         self._space = bytearray(min(_PIECE, self._allowed))
         return self._space
 
     def buffer_updated(self, nbytes: int) -> None:
         self._allowed -= nbytes
+        self._mute = False
         if self._allowed == 0 and self._wire is not None:
             self._wire.pause_reading()
         if not self._over:
             self._sink.arrived(bytes(self._space[:nbytes]))
 
     def eof_received(self) -> bool:
+        if self._was_dropped():
+            return False
         self._far_ended = True
         if not self._over:
             self._sink.ended()
         self._end_if_both_did()
         return True  # it may still listen
+
+    def _was_dropped(self) -> bool:
+        """By a carrier that died, or that found nobody at the target. Told to the sink then."""
+        carried = self._sockets.carried
+        if self._over or carried is None:
+            return False
+        if not carried():
+            self.lose()
+        elif self._mute:
+            self.refuse("it hung up without a word")
+        return self._over
 
     def pause_writing(self) -> None:
         self._full = True
@@ -222,8 +247,8 @@ class LocalFlow(asyncio.BufferedProtocol):
         if was == 0 and not self._over:
             self._sink.roomy()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._finish():
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        if self._was_dropped() or self._finish():
             return
         if self._far_ended:
             self._sink.closed()
