@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 HANDSHAKE = 15.0  # seconds from the first byte to the end of the key exchange
 _MOST_HOPS = 8
-_LAST_WORDS = 0.3  # seconds for a jump host's connection to end, when one over it has
 _PAUSES = (0.3, 1.0)  # seconds before the second and third try, times 0.5 to 1.5
 
 
@@ -96,6 +95,7 @@ def _link(
     from gpuws.host.handshake import handshake
 
     wire = reach()
+    logged_in = False
     try:
         keys = known()
         link = _shake_hands(handshake, profile, wire, keys)
@@ -106,9 +106,12 @@ def _link(
             wire.expire_in(profile.login_timeout)
         authenticate.log_in(link, profile, ask, progress)
         wire.relax()
-    except BaseException:
-        wire.close()
-        raise
+        logged_in = True
+    except GpuwsError as error:
+        raise wire.explained(error) from error
+    finally:
+        if not logged_in:
+            wire.close()
     return link
 
 
@@ -188,7 +191,12 @@ def _refuse_circle(hop: Profile, trail: tuple[Profile, ...]) -> None:
     met = [(each.hostname, each.port, each.user) for each in trail]
     if (hop.hostname, hop.port, hop.user) in met or len(trail) > _MOST_HOPS:
         way = " → ".join(each.alias for each in (*trail, hop))
-        raise _jump_failed(hop.alias, f"the jumps lead in a circle: {way}", f"ssh -G {hop.alias}")
+        raise _jump_failed(
+            hop.alias,
+            f"the jumps lead in a circle: {way}",
+            f"correct ProxyJump in your ssh config; what holds says: ssh -G {hop.alias}",
+            retryable=False,
+        )
 
 
 def _onward(hop: Transport, profile: Profile) -> Wire:
@@ -214,9 +222,8 @@ def _onward(hop: Transport, profile: Profile) -> Wire:
 
 
 def _ended_at(hop: Transport) -> str:
-    """The hop that was lost, where it was not the host itself."""
-    hop.join(_LAST_WORDS)
-    if hop.is_active():
+    """The hop that was lost first, where it was not the host itself."""
+    if not hop.wire.ended:
         return ""
     return hop.wire.explain() or f"the jump host {hop.wire.name} ended its connection"
 
@@ -234,13 +241,13 @@ def _at_hop(hop: Profile, error: GpuwsError) -> GpuwsError:
     )
 
 
-def _jump_failed(name: str, why: str, hint: str) -> GpuwsError:
+def _jump_failed(name: str, why: str, hint: str, *, retryable: bool = True) -> GpuwsError:
     return GpuwsError(
         "jump-failed",
         f"the jump host {name}: {why}",
         hint=hint or "check each hop by hand: ssh HOP",
         stage="connect",
-        retryable=True,
+        retryable=retryable,
     )
 
 

@@ -70,10 +70,7 @@ class ParamikoHost:
         try:
             yield
         except GpuwsError as error:
-            why = self._transport.wire.explain() if error.code == "connection-lost" else ""
-            if not why:
-                raise
-            raise session.lost_because(error, why) from None
+            raise self._transport.wire.explained(error) from None
 
     def prepare(self) -> None:
         """Have a session open by the time of the next call, where that spares round trips."""

@@ -193,19 +193,6 @@ def lost(what: str) -> GpuwsError:
     )
 
 
-def lost_because(error: GpuwsError, why: str) -> GpuwsError:
-    """The same loss with what is known of the way; all of it stands in the detail."""
-    first = why.splitlines()[0]
-    return GpuwsError(
-        error.code,
-        f"{error.message}: {first}",
-        hint=error.hint,
-        stage=error.stage,
-        detail=why,
-        retryable=error.retryable,
-    )
-
-
 def too_slow(what: str, timeout: float) -> GpuwsError:
     return GpuwsError(
         "remote-timeout",
