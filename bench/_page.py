@@ -20,6 +20,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("session",),
     ("keeper",),
     ("tunnel",),
+    ("bridge",),
     ("healing",),
     ("push",),
 )
