@@ -72,14 +72,16 @@ def _serve_forward(config: str, alias: str, port: str, socket_path: str) -> None
     from functools import partial
 
     from tests.support.people import Nobody
+    from tests.support.person import Ear
 
+    from gpuws.host.bridge.bridged import bridged_where_needed
     from gpuws.host.connect import connect
     from gpuws.host.profile import resolve
     from gpuws.plan.model import Target
     from gpuws.tunnel.forward import open_forward
 
     profile = replace(resolve(alias, ssh_config=Path(config)), port=int(port))
-    host = connect(profile, Nobody(), Nobody())
+    host = bridged_where_needed(connect(profile, Nobody(), Nobody()), "stdio", "", Ear())
     forward = open_forward(partial(host.open_flow, Target(socket_path)), wanted=28000)
     print(forward.local_port, flush=True)
     while host.alive():

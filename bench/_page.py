@@ -21,6 +21,7 @@ PARTS: tuple[tuple[str, ...], ...] = (
     ("session",),
     ("keeper",),
     ("tunnel",),
+    ("bridge",),
     ("healing",),
     ("push",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gpuws.errors import GpuwsError
 from gpuws.host.arrivals import Arrived
 from gpuws.plan.model import Pairs, Target
 from gpuws.plan.ports import Flow, Sink, Stream
@@ -52,8 +53,8 @@ class Line(Protocol):
     def peer(self) -> tuple[object, ...] | None: ...
     def own_address(self) -> str | None: ...
     def acknowledged(self) -> int | None: ...
-    def explain(self) -> str:
-        """Why it ended, where a proxy command or a jump host told; "" else."""
+    def explained(self, error: GpuwsError) -> GpuwsError:
+        """A loss with what is known of the way."""
         ...
 
     def close(self) -> None: ...

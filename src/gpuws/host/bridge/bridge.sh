@@ -19,6 +19,7 @@ find_python() {
   return 1
 }
 
+# shellcheck disable=SC2154 # root: root.sh
 main() {
   find_root "$1"
   find_python "$root" || {

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gpuws.errors import GpuwsError
 from gpuws.host.arrivals import LOOPBACK, Arrived
 from gpuws.host.openssh.desk import short_place
 from gpuws.host.openssh.mux import Control, Forward, NoMaster
@@ -47,8 +48,8 @@ class Lifeline:
     def acknowledged(self) -> None:
         return None
 
-    def explain(self) -> str:
-        return ""
+    def explained(self, error: GpuwsError) -> GpuwsError:
+        return error
 
     def close(self) -> None:
         with self._closing:
