@@ -92,7 +92,9 @@ def strays(host: Host, *, root: str, name: str) -> tuple[Stray, ...]:
 
     Not among them: Jupyter, its kernels and what these started, idle shells, tmux.
     """
-    program = script(_PACKAGE, "record.sh", "volume.sh", "look.sh", "folders.sh", "nonce.sh", "processes.sh")
+    program = script(
+        _PACKAGE, "record.sh", "volume.sh", "look.sh", "folders.sh", "nonce.sh", "processes.sh"
+    )
     try:
         answers = fields(host.run(program, root, name), _STAGE)
     except GpuwsError as error:

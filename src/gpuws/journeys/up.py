@@ -9,7 +9,7 @@ from gpuws import __version__
 from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
 from gpuws.environments.build import Built
-from gpuws.journeys import adopting, building, down, dry_run, tmux
+from gpuws.journeys import adopting, building, down, dry_run, nodes, tmux
 from gpuws.journeys.forwarding import lead_back, open_all
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
@@ -34,6 +34,8 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         world.report.stage("probe")
         host.prepare()
         facts = probe(host, request.reach)
+        there, facts = nodes.probed_there(host, request.reach, request.name, facts, world)
+        host, calls = there, calls if there is host else 0
         plan = decide_up(request, facts)
         watch.lap("probe_s")
         if request.dry_run:

@@ -92,7 +92,10 @@ class Line:
         from gpuws.host.connect import connect
 
         try:
-            made = connect(profile, ask, progress)
+            if reach.node:
+                made = self._to_node(reach.node, profile, ask, progress)
+            else:
+                made = connect(profile, ask, progress)
         except GpuwsError as error:
             if verdict(error) is not Verdict.PERSON:
                 self._failed = time.monotonic(), error
@@ -103,6 +106,12 @@ class Line:
         self.link = Link(since=time.monotonic())
         if before is not None:
             before.close()
+
+    def _to_node(self, node: str, profile: Profile, ask: Ask, progress: Progress) -> Host:
+        from gpuws.host.nodes import connect_to_node
+
+        peer = self._host.peer() if self._host else None
+        return connect_to_node(profile, node, ask, progress, known=str(peer[0]) if peer else "")
 
     def close(self) -> None:
         if self._host is not None:

@@ -23,6 +23,7 @@ class Reach:
     of_project: bool = (
         False  # the entry is a project's: in another folder the name may mean another
     )
+    node: str = ""  # of several machines behind the name the one that calls itself so
 
     @property
     def destination(self) -> str:
