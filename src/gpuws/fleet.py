@@ -115,7 +115,8 @@ def _workspace(host: str, each: dict[str, Any]) -> list[str]:
     owner = each.get("owner") or {}
     whose = f"{owner.get('person')}@{owner.get('laptop')}" if owner else ""
     idle = _idle(each["idle_s"] or 0)
-    parts = [f"{each['name']:20} {each['state']:9} {since}", idle, tunnel, whose]
+    far = f"on the node {each['node']}" if each.get("elsewhere") else ""
+    parts = [f"{each['name']:20} {each['state']:9} {since}", far, idle, tunnel, whose]
     told = ["  ".join(part for part in parts if part)]
     told += [f"    {one['name']:14} {forward_words(one)}" for one in each.get("forwards", ())]
     place = f"{host}/{each['name']}"

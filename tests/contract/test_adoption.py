@@ -1,4 +1,4 @@
-"""A workspace's folder on another machine: adopted, left alone, or asked about. Rows 53 and 60.
+"""A workspace's folder on another machine: adopted, left alone, or asked about. Row 60.
 
 The machines are this one and namespaces of it with another name and boot id; whatever a session of
 one of them runs goes on while the other looks, as it does where two share a file server.
@@ -40,7 +40,7 @@ def first(short_tmp: Path) -> Iterator[Lab]:
 
 def seen_from(first: Lab, other: Machine, *, file_server: bool = False) -> Lab:
     """The same folder on another machine, where the next session would be another one."""
-    env = {"PATH": on_a_file_server(first.home / "nfs")} if file_server else {}
+    env = {"PATH": on_a_file_server(first.home / "nfs", first.home)} if file_server else {}
     host = LocalHost(first.home, shell=(*other.within, "/bin/sh"), env=env)
     return dataclasses.replace(first, host=host, instance="f" * 32)
 

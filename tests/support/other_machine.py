@@ -1,4 +1,4 @@
-"""Another machine with the same disk: a name and a boot id of its own, in namespaces of this one."""
+"""Another machine with the same disk: namespaces of this one with a name and a boot id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import pytest
 
 BOOT = "11111111-2222-3333-4444-555555555555"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-_ENTER = f'hostname "$0" && mount --bind "$1" {_BOOT_ID} && shift && exec "$@"'
+_ENTER = (
+    f'hostname "$0" && mount --bind "$1" {_BOOT_ID} && mount -t tmpfs tmpfs /var/tmp && '
+    'shift && exec "$@"'
+)  # sockets are of one machine: where the disk takes none, they lie in /var/tmp
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,15 @@ def this_boot() -> str:
     return Path(_BOOT_ID).read_text().strip()
 
 
-def on_a_file_server(folder: Path) -> str:
-    """A PATH on which stat(1) calls every filesystem nfs."""
+def on_a_file_server(folder: Path, volume: Path) -> str:
+    """A PATH on which stat(1) calls the filesystem of ``volume`` nfs."""
     folder.mkdir(exist_ok=True)
     program = folder / "stat"
     program.write_text(
-        '#!/bin/sh\ncase $1 in -f) echo nfs ;; *) PATH=${PATH#*:} exec stat "$@" ;; esac\n'
+        "#!/bin/sh\nPATH=${PATH#*:}\n"
+        f"case $1:${{4:-}} in -f:{volume}*)\n"
+        '  real=$(stat "$@")\n  case $real in *" "*) echo "${real% *} nfs" ;; *) echo nfs ;; esac\n'
+        '  exit ;; esac\nexec stat "$@"\n'
     )
     program.chmod(0o755)
     return f"{folder}:{os.environ['PATH']}"

@@ -52,6 +52,7 @@ hold_owner() {
   )
 }
 
+# shellcheck disable=SC2154 # look_boot: look.sh
 # hold_lives FOLDER: of another node's owner only the lock's age can be seen, unless it had this disk.
 hold_lives() {
   [ "$h_number" -gt 0 ] && [ "$h_owner" != "$h_mine" ] || return 1

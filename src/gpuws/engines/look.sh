@@ -7,6 +7,7 @@ LOOK_SILENCE=300 # seconds without one
 
 # look_workspaces ROOT: one line for each workspace, and one for each forward made for it:
 # workspace<TAB>NAME<TAB>STATE<TAB>SINCE<TAB>TARGET<TAB>JSON
+# (TARGET: unix:PATH, tcp:PORT, "-" for none, or "elsewhere" where it runs on another machine)
 # forward<TAB>NAME<TAB>FORWARD<TAB>WORDS
 look_workspaces() {
   [ ! -L "$1/workspaces" ] || return 0
@@ -76,6 +77,7 @@ look_verdict() {
 # while, which proves nothing. moved: its machine is gone and the disk is on this one. rebooted: gone
 # with the boot before. A node's name proves nothing by itself: machines of a cloud share theirs.
 look_elsewhere() {
+  # shellcheck disable=SC2034 # for the scripts after it
   look_far=yes look_beat=$(written_at "$1/beat") look_up=$(look_booted)
   if [ -n "$3" ] && [ "$3" != "$look_boot" ] && one_kernel "$1"; then
     look_state=moved
@@ -89,7 +91,7 @@ look_elsewhere() {
   fi
   case $look_state in
   rebooted) look_since=$look_up ;;
-  running) ;;
+  running) look_target=elsewhere ;;
   *) [ "$look_beat" -eq 0 ] || look_since=$look_beat ;;
   esac
 }

@@ -18,6 +18,7 @@ from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
 from gpuws.plan.facts import workspaces_from
 from gpuws.plan.model import Launch, Pairs, Secret, Workspace
+from gpuws.plan.nodes import not_here
 from gpuws.plan.ports import Host, Progress, Script
 
 __all__ = [
@@ -276,7 +277,8 @@ def wait_until_running(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Workspace:
     """The workspace once it answers; its log's last line is the progress. At once if it does."""
-    _refuse_elsewhere(workspace)
+    if workspace.elsewhere:
+        raise not_here(workspace)
     left = wait
     offset = -1
     seen = None
@@ -298,18 +300,6 @@ def wait_until_running(
     log = read_log(host, root=where, name=workspace.name, offset=-1, tail=_TAIL).text
     token = seen.tokens.get(workspace.name, Secret("")) if seen else Secret("")
     raise crashed(workspace, log.splitlines(), token)
-
-
-def _refuse_elsewhere(workspace: Workspace) -> None:
-    """Running, yet without an address here: its folder is on a file server, it on another node."""
-    if workspace.state == "running" and workspace.target is None and workspace.raw.get("jupyter"):
-        node = workspace.get("node") or "another node"
-        raise GpuwsError(
-            "not-running",
-            f"{workspace.name} runs on {node}, and this is another node",
-            hint=f"connect to {node}",
-            stage=_STAGE,
-        )
 
 
 def _too_slow(workspace: Workspace, wait: float) -> GpuwsError:

@@ -1,14 +1,15 @@
-"""`up` on a machine that has another one's volume: a yes where it is needed, and what still works."""
+"""`up` where another machine's volume hangs: a yes where it is needed, and what still works."""
 
 from __future__ import annotations
 
 from gpuws.environments.works import fault
 from gpuws.errors import GpuwsError
 from gpuws.journeys.world import World
-from gpuws.plan.adopting import adopted, machine, still_there
+from gpuws.plan.adopting import adopted, still_there
 from gpuws.plan.checks import modules
 from gpuws.plan.decide import UpPlan
 from gpuws.plan.model import HostFacts
+from gpuws.plan.nodes import node_of
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import UpRequest
 
@@ -21,7 +22,7 @@ def confirm(request: UpRequest, plan: UpPlan, facts: HostFacts, world: World) ->
         return
     refusal = still_there(plan.existing, request.reach.host, facts.now)
     world.report.warn(refusal.message)
-    question = f"is {machine(plan.existing)} gone, and shall the workspace start here instead?"
+    question = f"is {node_of(plan.existing)} gone, and shall the workspace start here instead?"
     try:
         said = world.ask.confirm(question, flag="--here")
     except GpuwsError as error:

@@ -25,7 +25,7 @@ def run(request: AutoForwardRequest, world: World) -> AutoForwarded:
     with world.host(reach) as host:
         seen, workspace = find(host, reach, request.name)
         if workspace.state not in ALIVE:
-            raise gone(reach.host, workspace, seen.boot_time)
+            raise gone(reach.host, workspace, seen.boot_time, seen.now)
         found = open_ports(host, root=seen.root, name=workspace.name)
         led = {remote_of(each.target) for each in wanted(reach, workspace)}
         led |= {each["remote"] for each in world.forwards.more(workspace.name)}

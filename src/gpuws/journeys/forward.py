@@ -22,7 +22,7 @@ def run(request: ForwardRequest, world: World) -> Forwarded:
     with world.host(reach) as host:
         seen, workspace = find(host, reach, request.name)
         if workspace.state not in ALIVE:
-            raise gone(reach.host, workspace, seen.boot_time)
+            raise gone(reach.host, workspace, seen.boot_time, seen.now)
         _refuse_another(forward, reach, workspace)
         local = _open(forward, reach, workspace, world)
         remember(host, root=seen.root, name=workspace.name, forward=forward)

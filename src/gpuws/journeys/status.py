@@ -12,6 +12,7 @@ from gpuws.journeys.way import probe_with_tokens
 from gpuws.journeys.world import Forwards, World
 from gpuws.plan.forwards import told
 from gpuws.plan.model import HostFacts, Workspace
+from gpuws.plan.nodes import node_of
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import Reach, StatusRequest
 from gpuws.plan.results import HostStatus
@@ -105,8 +106,14 @@ def _workspace(
         "owner": owner if isinstance(owner, dict) else {},
         "gpus": workspace.raw.get("gpus"),
         "activate": _activate(workspace, facts),
-        "node": facts.node,
+        "node": facts.node if _is_of(workspace, facts) else node_of(workspace),
+        "elsewhere": workspace.elsewhere,
     }
+
+
+def _is_of(workspace: Workspace, facts: HostFacts) -> bool:
+    """Whether it is, or was last, on the machine that was asked."""
+    return not workspace.elsewhere and workspace.get("node", facts.node) == facts.node
 
 
 def _forwards(workspace: Workspace, reach: Reach, world: World) -> list[dict[str, Any]]:

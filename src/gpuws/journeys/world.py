@@ -80,10 +80,12 @@ class Terminal(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """``host`` gives the one connection to a host: opened on first use, kept by a keeper.
+    """``host`` gives the one connection to a host: opened on first use, kept by a keeper; ``node``
+    the same, moved to the machine behind that name which calls itself so.
     ``apart`` makes one to another host, which ends with the block."""
 
     host: Callable[[Reach], AbstractContextManager[Host]]
+    node: Callable[[Reach, str], Host]
     apart: Callable[[Reach], AbstractContextManager[Host]]
     resolve: Callable[[Reach], Profile]
     kept_until: Callable[[], float | None]  # when a kept login ends by itself; None: there is none

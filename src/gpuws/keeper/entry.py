@@ -35,9 +35,9 @@ def with_entry(found: Profile, entry: HostEntry) -> Profile:
     )
 
 
-def same_way(one: Reach, other: Reach) -> bool:
-    """Whether both lead to the same host in the same way: its entry may have been renewed."""
-    return _way(one) == _way(other)
+def same_way(made: Reach, wanted: Reach) -> bool:
+    """Whether a connection that was ``made`` is the one: its entry may have been renewed since."""
+    return _way(made) == _way(wanted) and wanted.node in ("", made.node)
 
 
 def _way(reach: Reach) -> tuple[object, ...]:

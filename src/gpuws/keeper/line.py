@@ -53,11 +53,16 @@ def _stay() -> None:
     """The person is asked where the login is made."""
 
 
-def _made(reach: Reach, profile: Profile, ask: Ask, progress: Progress) -> Host:
+def _made(reach: Reach, profile: Profile, ask: Ask, progress: Progress, last: str) -> Host:
+    """``last``: the address of the machine behind the name that was reached before."""
     from gpuws.host.bridge.bridged import bridged_where_needed
     from gpuws.host.connect import connect
+    from gpuws.host.nodes import connect_to_node
 
-    host = connect(profile, ask, progress)
+    if reach.node:
+        host = connect_to_node(profile, reach.node, ask, progress, known=last)
+    else:
+        host = connect(profile, ask, progress)
     try:
         return bridged_where_needed(host, reach.entry.bridge, reach.entry.root or "", progress)
     except BaseException:
@@ -143,7 +148,7 @@ class Line:
         seconds = keeping.keeping(reach.entry, profile)
         attended = Attended(ask, self._hand_over if self._hands_over and seconds else _stay)
         try:
-            made = _made(reach, profile, attended, progress)
+            made = _made(reach, profile, attended, progress, self._address())
         except GpuwsError as error:
             if verdict(error) is not Verdict.PERSON:
                 self._failed = time.monotonic(), error
@@ -164,6 +169,11 @@ class Line:
 
     def _hand_over(self) -> None:
         raise PersonWanted
+
+    def _address(self) -> str:
+        """Of the machine that was reached last; "" where it is not known."""
+        peer = self._host.peer() if self._host else None
+        return str(peer[0]) if peer else ""
 
     def close(self) -> None:
         if self._host is not None:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from gpuws.environments.fetching import Arriving
 from gpuws.journeys.world import Forwards, Terminal, World
@@ -38,6 +39,10 @@ def real_world(
         found = line.get(reach, ask, report)
         yield Counted(found, report if reach.verbose >= 2 else None)
 
+    def node(reach: Reach, name: str) -> Host:
+        found = line.get(replace(reach, node=name), ask, report)
+        return Counted(found, report if reach.verbose >= 2 else None)
+
     @contextmanager
     def apart(reach: Reach) -> Iterator[Host]:
         own = Line()
@@ -48,6 +53,7 @@ def real_world(
 
     return World(
         host=host,
+        node=node,
         apart=apart,
         resolve=resolve,
         kept_until=lambda: kept.until if (kept := line.kept()) else None,

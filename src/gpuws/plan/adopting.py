@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gpuws.errors import GpuwsError
 from gpuws.plan.model import Workspace
+from gpuws.plan.nodes import ago, node_of
 
 MOVED, SILENT = "moved", "silent"
 ADOPTABLE = frozenset({MOVED, SILENT})
-_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def adopted(existing: Workspace | None) -> bool:
@@ -17,27 +17,14 @@ def adopted(existing: Workspace | None) -> bool:
 
 def adoption(existing: Workspace, now: int) -> str:
     """The one line that says so. ``now``: the host's clock."""
-    return f"adopted from {machine(existing)}, last used {ago(now - existing.since)}"
-
-
-def machine(existing: Workspace) -> str:
-    return existing.get("node") or "another machine"
-
-
-def ago(seconds: int) -> str:
-    """In words, rounded down."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {unit}{'s' if count > 1 else ''} ago"
-    return "just now"
+    return f"adopted from {node_of(existing)}, last used {ago(now - existing.since)}"
 
 
 def still_there(existing: Workspace, host: str, now: int) -> GpuwsError:
     """No sign of life is no proof: two sessions in one folder would spoil it."""
     return GpuwsError(
         "locked",
-        f"{host}/{existing.name} may still run on {machine(existing)}: its last sign of life was "
+        f"{host}/{existing.name} may still run on {node_of(existing)}: its last sign of life was "
         f"{ago(now - existing.since)}, and its folder is on a file server that others have too",
         hint=f"if that machine is gone: `gpuws up {host} --here`; else connect to it",
         stage="session",

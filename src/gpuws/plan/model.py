@@ -395,6 +395,7 @@ class Workspace:
     raw: dict[str, Any] = field(default_factory=dict)
     since: int = 0
     target: Target | None = None
+    elsewhere: bool = False  # it runs, on another machine than the one that was asked
     forwards: tuple[NamedForward, ...] = ()  # remembered with it on the host
 
     def get(self, key: str, default: str = "") -> str:

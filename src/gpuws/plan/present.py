@@ -63,6 +63,7 @@ def _workspace(line: str) -> Workspace | None:
         raw=_document(name, answers.json_object(document)),
         since=answers.integer(since) or 0,
         target=target_from(target),
+        elsewhere=target == "elsewhere",
     )
 
 

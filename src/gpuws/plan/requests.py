@@ -24,6 +24,7 @@ class Reach:
         False  # the entry is a project's: in another folder the name may mean another
     )
     transport: str = ""  # paramiko | openssh; "": by what the host needs
+    node: str = ""  # of several machines behind the name the one that calls itself so
 
     @property
     def destination(self) -> str:

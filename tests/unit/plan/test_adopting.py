@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.plan.adopting import ago
 from gpuws.plan.decide import UpPlan, decide_up
 from gpuws.plan.model import BuiltPrefix, EnvironmentSpec, Gpu, HostFacts, Workspace
+from gpuws.plan.nodes import ago
 from gpuws.plan.requests import UpRequest
 from tests.unit.plan.test_decide import FACTS, ME, REQUEST, _running
 
