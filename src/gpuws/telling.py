@@ -242,13 +242,20 @@ def removal_lines(result: dict[str, Any]) -> list[str]:
     from gpuws.plan.inventory import size
 
     would, removed, kept = result["would"], result["removed"], result["kept"]
-    if not (would or removed or kept):
+    spare = [
+        f"{'would remove' if result['dry_run'] else 'removed'} {each['count']} archive(s) of "
+        f"packages on {'this laptop' if each['place'] == 'laptop' else 'the host'}, "
+        f"{size(each['kb'])}"
+        for each in result["archives"]
+    ]
+    if not (would or removed or kept or spare):
         return ["nothing to remove: every environment is in use, or kept for a rollback"]
     freed = [f"{size(result['kb'])} {'would be ' if would else ''}freed"] if result["kb"] else []
     return [
         *(f"would remove {path}" for path in would),
         *(f"removed {path}" for path in removed),
         *(f"KEPT    {each}" for each in kept),
+        *spare,
         *freed,
     ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +70,31 @@ def test_what_is_locked_is_sent_and_only_what_is_missing_the_next_time(
             "/channel/noarch/hello-1.0-pyhtest_0.tar.bz2"
         ]
         run("down", "--yes")
+    collects_archives(lab)
+
+
+def collects_archives(lab: Lab) -> None:
+    """`env gc` leaves what the environments were built from, and what was used lately here."""
+    caches = (lab.root / "cache/archives", Path(lab.laptop.env["GPUWS_CACHE_DIR"]) / "archives")
+    for folder in caches:
+        old = folder / "aa" / ("a" * 64) / "old-1-0.conda"
+        old.parent.mkdir(parents=True)
+        old.write_bytes(b"x" * 5000)
+        for path in folder.glob("*/*/*"):
+            os.utime(path, (time.time() - 7200,) * 2)
+        os.utime(old, (1, 1))
+    asked = lab.laptop.run("--no-input", "env", "gc", "gpubox")
+    assert asked.code == 2
+    assert "1 unused archives (0 MB) from gpubox, 1 unused archives" in asked.err
+    done = lab.laptop.ok("--json", "env", "gc", "gpubox", "--yes").data()
+    assert [(each["place"], each["count"]) for each in done["archives"]] == [
+        ("host", 1),
+        ("laptop", 1),
+    ]
+    assert all(len(list(folder.glob("*/*/*"))) > 3 for folder in caches)
+    assert not any((folder / "aa" / ("a" * 64)).exists() for folder in caches)
+    again = lab.laptop.ok("env", "gc", "gpubox", "--yes").out
+    assert again.startswith("nothing to remove")
 
 
 def test_a_host_without_any_tool_is_sent_micromamba_too(

@@ -123,7 +123,7 @@ def gc(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Remove those that no workspace and no process uses; asks first."""
+    """Remove those that no workspace and no process uses, and unused archives; asks first."""
     _remove(host, (), earlier=earlier, dry_run=dry_run, yes=yes)
 
 

@@ -40,12 +40,17 @@ class Archive:
     size: int
 
 
+def home() -> Path:
+    """Where they are on this laptop."""
+    return places.cache() / "archives"
+
+
 class Archives:
     """Safe to use from several threads and by several gpuws."""
 
     def __init__(self, download: Download, folder: Path | None = None) -> None:
         self._download = download
-        self._folder = folder or places.cache() / "archives"
+        self._folder = folder or home()
 
     def all(self, packages: Sequence[LockedPackage], progress: Progress) -> tuple[Archive, ...]:
         """In the order of ``packages``. The first failure ends the other downloads too."""
@@ -74,6 +79,8 @@ class Archives:
         if found is None:
             raise _wrong(package)
         tally.finish()
+        with contextlib.suppress(OSError):
+            os.utime(found.path)  # spare.py removes what is not used for long
         return found
 
     def _place(self, package: LockedPackage) -> Path:

@@ -27,7 +27,7 @@ is_empty() { [ ! -e "$1" ] || { [ -d "$1" ] && [ -z "$(ls -A "$1")" ]; }; }
 
 look() {
   case $2 in
-  archive) [ -f "$3" ] || say lacks "$1" ;;
+  archive) touch -c "$3" 2>/dev/null && [ -f "$3" ] || say lacks "$1" ;;
   folder) [ -d "$3" ] || say lacks "$1" ;;
   editable) look_editable "$1" "$3" "$4" ;;
   esac

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from gpuws.engines.session import look
+from gpuws.environments.archives import home as archives_home
 from gpuws.environments.inventory import Removed, inventory, remove
+from gpuws.environments.spare import Spare, on_host, on_laptop
 from gpuws.errors import GpuwsError
 from gpuws.journeys.world import World
 from gpuws.plan.inventory import Environment, garbage, hash_of, meant, size
@@ -27,14 +30,34 @@ def run(request: RemoveEnvironmentsRequest, world: World) -> EnvironmentsRemoved
         _tell_of_shared(request, found, chosen, world)
         for each in chosen:
             world.report.note(f"{each.hash}  {size(each.kb)}")
-        kb = sum(each.kb for each in chosen)
-        if request.dry_run or not chosen:
-            return EnvironmentsRemoved((), (), tuple(each.prefix for each in chosen), kb)
-        _ask(request, chosen, kb, world)
+        leaving = [each.hash for each in chosen]
+        spare = () if request.words else _spare(host, seen.root, leaving, world)
+        if request.dry_run or not (chosen or spare):
+            return _spared(chosen, spare)
+        _ask(request, chosen, spare, world)
         done = _remove(host, seen.root, shared, chosen)
+        spare = _spare(host, seen.root, (), world, remove=True) if spare else ()
     gone = sum(each.kb for each in chosen if each.prefix in done.removed)
     kept = tuple(f"{digest}: {why}" for digest, why in done.kept)
-    return EnvironmentsRemoved(done.removed, kept + done.left, (), gone)
+    more = sum(each.kb for each in spare)
+    return EnvironmentsRemoved(
+        done.removed, kept + done.left, (), gone + more, tuple(map(asdict, spare))
+    )
+
+
+def _spared(chosen: tuple[Environment, ...], spare: tuple[Spare, ...]) -> EnvironmentsRemoved:
+    kb = sum(each.kb for each in chosen) + sum(each.kb for each in spare)
+    would = tuple(each.prefix for each in chosen)
+    return EnvironmentsRemoved((), (), would, kb, tuple(map(asdict, spare)), dry_run=True)
+
+
+def _spare(
+    host: Host, root: str, leaving: Sequence[str], world: World, *, remove: bool = False
+) -> tuple[Spare, ...]:
+    """Of gpuws's own cache of archives, there and here."""
+    there = on_host(host, root=root, leaving=leaving, remove=remove)
+    here = on_laptop(archives_home(), world.now(), remove=remove)
+    return tuple(each for each in (there, here) if each.count)
 
 
 def give_up(ended: Sequence[Workspace], host: Host, root: str) -> Removed:
@@ -98,9 +121,18 @@ def _in_use(each: Environment, host: str) -> GpuwsError:
 
 
 def _ask(
-    request: RemoveEnvironmentsRequest, chosen: tuple[Environment, ...], kb: int, world: World
+    request: RemoveEnvironmentsRequest,
+    chosen: tuple[Environment, ...],
+    spare: tuple[Spare, ...],
+    world: World,
 ) -> None:
-    what = f"{len(chosen)} environment{'s' if len(chosen) > 1 else ''} ({size(kb)})"
-    question = f"remove {what} from {request.reach.host}?"
+    host = request.reach.host
+    kb = size(sum(each.kb for each in chosen))
+    number = f"{len(chosen)} environment{'s' if len(chosen) > 1 else ''}"
+    what = [f"{number} ({kb}) from {host}"] if chosen else []
+    for each in spare:
+        where = "this laptop" if each.place == "laptop" else host
+        what.append(f"{each.count} unused archives ({size(each.kb)}) from {where}")
+    question = f"remove {', '.join(what)}?"
     if not request.yes and not world.ask.confirm(question, flag="--yes"):
         raise GpuwsError("interrupted", "nothing was removed")

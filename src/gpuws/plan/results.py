@@ -112,12 +112,15 @@ class Listed:
 
 @dataclass(frozen=True)
 class EnvironmentsRemoved:
-    """Answer of env gc and env remove. ``would``: what --dry-run spared."""
+    """Answer of env gc and env remove. ``would``: what --dry-run spared. ``archives``: of packages
+    that nothing needs, {place: host or laptop, count, kb}, gone or spared as the others."""
 
     removed: tuple[str, ...]
     kept: tuple[str, ...]
     would: tuple[str, ...]
     kb: int
+    archives: tuple[dict[str, Any], ...] = ()
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
