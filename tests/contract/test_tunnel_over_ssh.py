@@ -17,6 +17,7 @@ import pytest
 
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host
+from gpuws.plan.transport import TRANSPORTS
 from tests.support.far_end import (
     answer_after_the_question,
     crowd_echo,
@@ -38,7 +39,10 @@ from tests.support.near_end import (
 )
 from tests.support.sshd import Sshd, running_sshd
 
-pytestmark = pytest.mark.usefixtures("transport")
+pytestmark = [
+    pytest.mark.usefixtures("transport"),
+    pytest.mark.parametrize("transport", TRANSPORTS, indirect=True, scope="module"),
+]
 
 
 @pytest.fixture(scope="module")
