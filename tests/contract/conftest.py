@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from gpuws.plan.transport import TRANSPORTS
-from tests.support.transports import by
+from tests.support.far_end import short_folder
+from tests.support.transports import ENGINES, by
 
 
-@pytest.fixture(scope="module", params=TRANSPORTS)
+@pytest.fixture(scope="module", params=ENGINES)
 def transport(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Mark a module with it, and each of its tests runs with either engine."""
-    with by(request.param):
+    """Mark a module with it, and each of its tests runs with every engine."""
+    with short_folder() as folder, by(request.param, folder):
         yield request.param

@@ -23,12 +23,13 @@ from gpuws.host.sanitise import one_line, sanitise
 from gpuws.host.transport import Transport
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host, Script
+from gpuws.plan.transport import TRANSPORTS
 from tests.support.connected import connected
 from tests.support.people import Nobody
 from tests.support.person import Ear
 from tests.support.small_disk import small_disk
 from tests.support.sshd import Sshd, gives_terminals, running_sshd
-from tests.support.transports import profile_of
+from tests.support.transports import THEIRS, profile_of
 
 pytestmark = pytest.mark.usefixtures("transport")
 
@@ -393,14 +394,15 @@ def test_a_stream_where_nothing_listens_says_so(host: Host, short_tmp: Path) -> 
         assert str(target) in refused.value.message
 
 
-def test_a_server_that_forbids_forwarding_says_so(tmp_path: Path) -> None:
+def test_a_server_that_forbids_forwarding_says_so(tmp_path: Path, transport: str) -> None:
     with (
         running_sshd(tmp_path / "s", ["DisableForwarding yes"]) as server,
         connected(server.config) as host,
         pytest.raises(GpuwsError) as refused,
     ):
         host.open_stream(Target(port=server.port))
-    assert (refused.value.code, refused.value.exit) == ("forwarding-refused", 13)
+    told = "tunnel-failed" if transport == THEIRS else "forwarding-refused"  # ssh keeps the reason
+    assert (refused.value.code, refused.value.exit) == (told, 13)
 
 
 def test_a_stream_that_is_closed_wakes_its_reader(host: Host) -> None:
@@ -427,9 +429,10 @@ def test_a_process_streams_both_ways_and_separates_errors(host: Host) -> None:
     assert (b"".join(out), b"".join(err)) == (b"one two", b"oops\n")
 
 
-def test_a_killed_process_ends_with_128_plus_the_signal(host: Host) -> None:
+def test_a_killed_process_ends_with_128_plus_the_signal(host: Host, transport: str) -> None:
     process = host.open_process(Script("t", "kill -TERM $$"))
-    assert process.pump(lambda _: None, lambda _: None) == 143
+    told = 255 if transport == THEIRS else 143  # ssh tells its clients of no signal
+    assert process.pump(lambda _: None, lambda _: None) == told
 
 
 @pytest.mark.skipif(not gives_terminals(), reason="needs root: sshd gives terminals to group tty")
@@ -471,6 +474,7 @@ def test_a_lost_connection_is_an_error_not_an_empty_answer(own_server: Sshd) -> 
             host.open_stream(Target(port=own_server.port))
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS, indirect=True, scope="module")
 @pytest.mark.parametrize("moment", ["before the channel", "before the command", "before the end"])
 def test_a_connection_that_ends_in_any_moment_of_a_call_is_lost(
     own_server: Sshd, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -500,8 +504,8 @@ def test_a_connection_that_ends_in_any_moment_of_a_call_is_lost(
 def test_a_host_that_stops_answering_is_found_dead(own_server: Sshd) -> None:
     import psutil
 
-    profile = profile_of(own_server.alias, own_server.config)
     before = {child.pid for child in psutil.Process(own_server.pid).children()}
+    profile = profile_of(own_server.alias, own_server.config)
     host = connect(replace(profile, alive_interval=0.3, alive_count=2), Nobody(), Ear())
     try:
         heard = host.last_heard()

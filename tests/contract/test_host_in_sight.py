@@ -15,8 +15,6 @@ from gpuws.plan.ports import Host, Script
 from tests.support.connected import connected
 from tests.support.sshd import running_sshd
 
-pytestmark = pytest.mark.usefixtures("transport")
-
 SHELLS = ("bash", "dash", "zsh", "fish", "tcsh")
 ON_STDIN = "exec /bin/sh -s"
 ODD = (

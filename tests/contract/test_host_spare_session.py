@@ -15,8 +15,6 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.near_end import eventually, log_in
 from tests.support.sshd import Sshd, running_sshd
 
-pytestmark = pytest.mark.usefixtures("transport")
-
 ROUND_TRIP = 0.1  # seconds
 HELLO = Script("hello", "echo hello")
 SLOWLY = Script("slowly", "sleep 0.5; echo done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -21,14 +22,16 @@ from gpuws.host import connect as connecting
 from gpuws.host.connect import connect
 from gpuws.host.openssh.desk import desk
 from gpuws.host.profile import resolve
-from gpuws.plan.model import Profile
+from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Ask, Host, Script
 from gpuws.plan.transport import OPENSSH
+from gpuws.tunnel.reverse import Reverse
 from tests.support.fake_server import Rules, listening, login_server
-from tests.support.near_end import eventually
+from tests.support.far_end import answer_after_the_question, crowd_echo, echo, far_end
+from tests.support.near_end import carried, crowd, dial, eventually, read_all
 from tests.support.people import Nobody
 from tests.support.person import Ear, Person
-from tests.support.sshd import Sshd, make_key, running_sshd
+from tests.support.sshd import Sshd, free_port, make_key, running_sshd
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -128,6 +131,15 @@ def test_what_a_configuration_says_of_an_interactive_ssh_is_left_out(
 
 
 @contextlib.contextmanager
+def over_theirs(server: Sshd, folder: Path) -> Iterator[tuple[Host, psutil.Process]]:
+    """(the host over a master of its user's, and that master)."""
+    config = folder / "config"
+    config.write_text(f"Host gpubox\n  ControlPath {folder}/%C\n" + server.config.read_text())
+    with logged_in_by_hand(config, "gpubox") as master, connected(of(config, transport="")) as host:
+        yield host, master
+
+
+@contextlib.contextmanager
 def logged_in_by_hand(config: Path, alias: str, code: str = "") -> Iterator[psutil.Process]:
     """A master as `ssh -MNf` leaves it; ``code`` is typed for its user."""
     askpass = config.parent / "typing"
@@ -165,14 +177,84 @@ def test_who_is_logged_in_already_is_never_asked_for_a_code_again(
         ]
 
 
-def test_work_goes_over_the_users_own_connection(server: Sshd, short_tmp: Path) -> None:
-    config = short_tmp / "config"
-    config.write_text(f"Host gpubox\n  ControlPath {short_tmp}/%C\n" + server.config.read_text())
-    with logged_in_by_hand(config, "gpubox"):
-        before = server.accepted()
-        with connected(of(config, transport="")) as host:
-            assert host.run(HELLO, in_sight=True).out == "hello\n"
-        assert server.accepted() == before
+def test_work_goes_over_the_users_own_connection_which_lives_on(
+    server: Sshd, short_tmp: Path
+) -> None:
+    """A refused channel is what a master in proxy mode does not survive."""
+    before = server.accepted()
+    with over_theirs(server, short_tmp) as (host, master):
+        assert host.run(HELLO, in_sight=True).out == "hello\n"
+        with pytest.raises(GpuwsError) as refused:
+            host.open_stream(Target(port=1))
+        assert refused.value.code == "tunnel-failed"
+        host.close()
+        assert [each.suffix for each in short_tmp.iterdir() if each.is_dir()] == []
+        time.sleep(0.2)
+        assert master.is_running()
+    assert server.accepted() == before + 1
+
+
+def test_forwards_go_over_it_and_its_death_is_no_end_of_a_download(
+    server: Sshd, short_tmp: Path
+) -> None:
+    def half(sock: socket.socket) -> None:
+        sock.sendall(b"the first half")
+        sock.recv(1)
+
+    with over_theirs(server, short_tmp) as (host, master):
+        with crowd_echo() as target, carried(host, target) as forward:
+            assert asyncio.run(crowd(forward, 100)) == 100
+        answerer = far_end(answer_after_the_question)
+        with answerer as target, carried(host, target) as forward, dial(forward) as client:
+            client.sendall(b"why?")
+            client.shutdown(socket.SHUT_WR)
+            assert read_all(client) == b"you asked: why?"
+        with carried(host, Target(socket=str(short_tmp / "nothing"))) as forward:
+            with dial(forward) as client:
+                assert client.recv(1) == b""
+            assert eventually(lambda: forward.stats().refused == 1)
+        with far_end(half) as target, carried(host, target) as forward, dial(forward) as client:
+            assert client.recv(14) == b"the first half"
+            master.kill()
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+            assert eventually(lambda: not host.alive(), 2)
+
+
+@pytest.mark.parametrize("theirs", [False, True], ids=["ours", "theirs"])
+def test_a_port_of_the_host_leads_here_until_it_does_not(
+    theirs: bool, server: Sshd, short_tmp: Path
+) -> None:
+    def echoing(sock: socket.socket) -> None:
+        with sock:
+            echo(sock)
+
+    with contextlib.ExitStack() as opened:
+        if theirs:
+            host, _ = opened.enter_context(over_theirs(server, short_tmp))
+        else:
+            host = opened.enter_context(connected(of(server.config)))
+        reverse = Reverse(opened.enter_context(listening(echoing)))
+        opened.callback(reverse.close)
+        with pytest.raises(GpuwsError) as taken:
+            host.lead_here(server.port, reverse.arrived)
+        assert taken.value.code == "forwarding-refused"
+        port = free_port()
+        for _ in range(2):
+            host.lead_here(port, reverse.arrived)
+            assert eventually(lambda: said_there(port) == b"hello", 3)
+            host.lead_nowhere(port)
+            assert eventually(lambda: said_there(port) == b"", 3)
+
+
+def said_there(port: int) -> bytes:
+    """What comes back from a port of the host; nothing where it leads nowhere."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=3) as sock:
+            sock.sendall(b"hello")
+            return sock.recv(5)
+    except OSError:
+        return b""
 
 
 def test_an_open_connection_whose_host_is_silent_is_not_waited_for(
@@ -314,7 +396,9 @@ CASES = {
     "no name": Case("name-not-resolved", "nowhere.invalid", "HostName nowhere.invalid"),
     "refused": Case("connection-refused", "port 1", "Port 1"),
     "command with words": Case(
-        "proxy-command-failed", "no route 42", "ProxyCommand echo no route $((40 + 2)) >&2; exit 3"
+        "proxy-command-failed",
+        "no route 42",
+        "ProxyCommand sh -c 'echo no route $((40 + 2)) >&2; exit 3'",
     ),
     "command without": Case("proxy-command-failed", "without a word", "ProxyCommand false"),
     "no such command": Case(

@@ -43,10 +43,20 @@ from tests.support.person import Ear
 from tests.support.sshd import Sshd, running_sshd
 
 FORBIDDING = ("DisableForwarding yes", "MaxSessions 1")
-pytestmark = pytest.mark.usefixtures("transport")
+WAYS = {
+    "paramiko": ("paramiko", ()),
+    "openssh": ("openssh", ()),
+    "bridged": ("paramiko", FORBIDDING),
+}
+pytestmark = [
+    pytest.mark.usefixtures("transport"),
+    pytest.mark.parametrize(
+        ("transport", "server"), WAYS.values(), ids=WAYS, indirect=True, scope="module"
+    ),
+]
 
 
-@pytest.fixture(scope="module", params=[(), FORBIDDING], ids=["forwarded", "bridged"])
+@pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest) -> Iterator[Sshd]:
     with short_folder() as folder, running_sshd(folder / "d", request.param) as sshd:
         yield sshd

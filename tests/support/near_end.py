@@ -8,7 +8,6 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,11 +26,10 @@ WANTED = 20000 + os.getpid() % 20000
 
 def log_in(server: Sshd, port: int = 0) -> Host:
     """``port``: of a proxy in front of the server."""
-    profile = profile_of(server.alias, server.config)
     if port:
         line = server.host_key_line()
         server.known_hosts.write_text(line + line.replace(f":{server.port} ", f":{port} "))
-        profile = replace(profile, port=port)
+    profile = profile_of(server.alias, server.config, port)
     return connect(profile, Nobody(), Nobody())
 
 

@@ -78,8 +78,7 @@ class Desk:
     def _hear(self, line: socket.socket) -> None:
         self._waiting.add(line)
         try:
-            said = b"".join(iter(lambda: line.recv(_MOST), b""))[:_MOST]
-            what, sort, prompt = said.decode("utf-8", "replace").split("\0", 2)
+            what, sort, prompt = _question(line)
             if what == "road":
                 self._hand_over(line)
             elif sort == "none":
@@ -129,6 +128,15 @@ class Desk:
             if error.code != "prompt-needed":
                 raise
             return None
+
+
+def _question(line: socket.socket) -> tuple[str, str, str]:
+    """(what is wanted, what sort of question it is for ssh, its text). Raises ValueError."""
+    said = b""
+    while said.count(b"\0") < 3 and len(said) < _MOST and (block := line.recv(4096)):
+        said += block
+    what, sort, prompt, _ = said.decode("utf-8", "replace").split("\0")
+    return what, sort, prompt
 
 
 @contextlib.contextmanager

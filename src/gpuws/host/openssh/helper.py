@@ -15,8 +15,7 @@ def main(path: str, what: str, prompt: str = "") -> int:
     with socket.socket(socket.AF_UNIX) as desk:
         desk.connect(path)
         sort = os.environ.get("SSH_ASKPASS_PROMPT", "")
-        desk.sendall("\0".join((what, sort, prompt)).encode("utf-8", "surrogateescape"))
-        desk.shutdown(socket.SHUT_WR)
+        desk.sendall(f"{what}\0{sort}\0{prompt}\0".encode("utf-8", "surrogateescape"))
         return _road(desk) if what == "road" else _answer(desk)
 
 

@@ -39,7 +39,7 @@ class SessionChannel:
         self._theirs = [theirs for _, theirs in pairs]
 
     def connected(self) -> bool:
-        return self._transport.is_active()
+        return self._transport.lives()
 
     def settimeout(self, seconds: float | None, /) -> None:
         self._timeout = seconds
@@ -90,7 +90,7 @@ class SessionChannel:
     def outcome(self, timeout: float) -> int | None:
         """The exit status; None when the host did not say."""
         status = self._control.status(timeout) if self._control else None
-        return _KILLED if status is None and self._transport.is_active() else status
+        return _KILLED if status is None and self._transport.lives() else status
 
     @property
     def eof_received(self) -> bool:

@@ -74,8 +74,9 @@ class TheirMaster:
         self._watched = Control(path)
         self.process = self._control.process()
         self._controlling = threading.Lock()
-        self._pulse = Control(path)  # for the flows' own thread
-        self._sockets = Sockets(self._lives)
+        self._pulse = Control(path)
+        self._pulsing = threading.Lock()
+        self._sockets = Sockets(self.lives)
         self._folder = Path(tempfile.mkdtemp(prefix="gpuws-", dir=short_place()))
         self._led: dict[int, _Led] = {}
         threading.Thread(target=self._watch, name="gpuws-master", daemon=True).start()
@@ -171,9 +172,11 @@ class TheirMaster:
             Path(path).unlink(missing_ok=True)
         return sock
 
-    def _lives(self) -> bool:
+    def lives(self) -> bool:
+        """Whether the master does: asked of it, because its end may not have been seen yet."""
         try:
-            return self._pulse.process() == self.process
+            with self._pulsing:
+                return self._pulse.process() == self.process
         except (NoMaster, OSError):
             self.wire.close()
             return False
