@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from gpuws import __version__, completing, options
-from gpuws.cli import environments, forwards, laptop, workspaces
+from gpuws.cli import environments, forwards, hosts, laptop, workspaces
 from gpuws.cli.words import telling
 from gpuws.errors import Exit, GpuwsError
 from gpuws.options import Options
@@ -50,7 +50,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 for _name, _verb in _VERBS.items():
     app.command(name=_name, **_SETTINGS.get(_name, {}))(_verb)
 app.add_typer(environments.app, name="env")
-_NAMES = {*_VERBS, "env"}
+app.add_typer(hosts.app, name="hosts")
+_NAMES = {*_VERBS, "env", "hosts"}
 
 
 def run(argv: Sequence[str]) -> int:

@@ -14,31 +14,36 @@ from gpuws.plan.model import ALIVE_INTERVAL, Profile
 
 PATIENCE = 15.0  # seconds, where ConnectTimeout says nothing
 
-KEYWORD_OF = {
-    "hostname": "hostname",
-    "port": "port",
-    "user": "user",
-    "identity_files": "identityfile",
-    "certificate_files": "certificatefile",
-    "identities_only": "identitiesonly",
-    "identity_agent": "identityagent",
-    "host_key_alias": "hostkeyalias",
-    "user_known_hosts": "userknownhostsfile",
-    "global_known_hosts": "globalknownhostsfile",
-    "revoked_host_keys": "revokedhostkeys",
-    "strict_host_key_checking": "stricthostkeychecking",
-    "proxy_jump": "proxyjump",
-    "proxy_command": "proxycommand",
-    "connect_timeout": "connecttimeout",
-    "address_family": "addressfamily",
-    "bind_address": "bindaddress",
-    "pubkey": "pubkeyauthentication",
-    "password": "passwordauthentication",
-    "keyboard_interactive": "kbdinteractiveauthentication",
-    "alive_interval": "serveraliveinterval",
-    "alive_count": "serveralivecountmax",
+_CLOSE = ("preferredauthentications", "batchmode")
+KEYWORDS_OF = {
+    "hostname": ("hostname",),
+    "port": ("port",),
+    "user": ("user",),
+    "identity_files": ("identityfile",),
+    "certificate_files": ("certificatefile",),
+    "identities_only": ("identitiesonly",),
+    "identity_agent": ("identityagent",),
+    "host_key_alias": ("hostkeyalias",),
+    "user_known_hosts": ("userknownhostsfile",),
+    "global_known_hosts": ("globalknownhostsfile",),
+    "revoked_host_keys": ("revokedhostkeys",),
+    "strict_host_key_checking": ("stricthostkeychecking",),
+    "proxy_jump": ("proxyjump",),
+    "proxy_command": ("proxycommand",),
+    "connect_timeout": ("connecttimeout",),
+    "address_family": ("addressfamily",),
+    "bind_address": ("bindaddress",),
+    "pubkey": ("pubkeyauthentication", "preferredauthentications"),
+    "password": ("passwordauthentication", "preferredauthentications", "batchmode"),
+    "keyboard_interactive": (
+        "kbdinteractiveauthentication",
+        "preferredauthentications",
+        "batchmode",
+    ),
+    "alive_interval": ("serveraliveinterval",),
+    "alive_count": ("serveralivecountmax",),
 }
-"""Field of the profile → the keyword that decides it."""
+"""Field of the profile → the keywords that decide it."""
 
 _SWITCHES = {
     "publickey": "pubkeyauthentication",
