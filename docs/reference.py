@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 from gpuws.errors import EXIT_OF, Exit
+from gpuws.host.ssh_config.keywords import DIRECTIVES, Directive
 from gpuws.options import HELP
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 VERBS = (
     *("up", "attach", "down", "status", "url", "logs", "shell", "exec", "forward", "trust"),
+    *("hosts", "hosts show"),
     *(
         "env list",
         "env add",
@@ -49,6 +51,15 @@ MEANING = {
     Exit.TERMINATED: "SIGTERM",
 }
 
+_SSH_CONFIG = """\
+# ssh_config
+
+gpuws reaches a host as `ssh HOST` would: it asks `ssh -G`, and where there is no ssh program it
+reads `~/.ssh/config` and `/etc/ssh/ssh_config` itself. What it then does not understand ends with
+`profile-unsupported`, the feature's name, file and line; what ssh refuses, with
+`profile-unreadable`. `gpuws hosts show HOST` has what counts for one host, and from which line.
+"""
+
 
 def commands() -> str:
     parts = ["# Commands\n", f"```\n{HELP}\n```\n"]
@@ -79,12 +90,34 @@ def errors() -> str:
     return "\n".join([head, "| code | exit | kind |", "|---|---|---|", *rows, ""])
 
 
+def ssh_config() -> str:
+    rows = [
+        f"| `{each.name}` | {each.use.value} | {_remarks(each)} |"
+        for each in sorted(DIRECTIVES, key=lambda each: each.name.lower())
+    ]
+    return "\n".join([_SSH_CONFIG, "| directive | gpuws | |", "|---|---|---|", *rows, ""])
+
+
+def _remarks(directive: Directive) -> str:
+    since = ".".join(map(str, directive.since))
+    return "; ".join(
+        part
+        for part in (
+            directive.note,
+            f"also as {', '.join(directive.aliases)}" if directive.aliases else "",
+            f"since OpenSSH {since}" if directive.since > (0, 0) else "",
+        )
+        if part
+    )
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in {
         "commands.md": commands(),
         "exit-codes.md": exit_codes(),
         "errors.md": errors(),
+        "ssh-config.md": ssh_config(),
     }.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 

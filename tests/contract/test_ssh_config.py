@@ -30,6 +30,13 @@ SSH = shutil.which("ssh") or ""
 pytestmark = pytest.mark.skipif(not SSH, reason="needs ssh")
 
 NEEDS_DNS = ("CanonicalizeHostname", "CanonicalizePermittedCNAMEs")
+AS_PRINTED = (
+    *("controlmaster", "controlpath", "controlpersist", "gssapiauthentication", "checkhostip"),
+    *("verifyhostkeydns", "connectionattempts", "bindinterface", "pkcs11provider"),
+    *("knownhostscommand", "remotecommand", "proxyusefdpass", "forwardagent", "setenv", "tunnel"),
+    *("hostbasedauthentication", "compression", "batchmode"),
+)
+"""What no field of the profile shows, or only as a note."""
 KNOWN_HOSTS = (*KNOWN, "~/.ssh/known_hosts", "~/.ssh/known_hosts2", "~/gk", "/etc/k1", "/g h/k")
 
 
@@ -73,7 +80,9 @@ def outcome(find: Callable[[], profiles.Resolved]) -> Outcome:
         found = find()
     except GpuwsError as error:
         return error
-    return {**asdict(found.profile), "notes": tuple(found.profile.notes[found.resolver == "own" :])}
+    notes = found.profile.notes[found.resolver == "own" :]
+    as_printed = {keyword: found.settings.values(keyword) for keyword in AS_PRINTED}
+    return {**asdict(found.profile), "notes": notes, **as_printed}
 
 
 def which(one: Case, folder: Path) -> profiles.Asked:

@@ -37,6 +37,12 @@ _DEFAULTS = {
     "compression": ("no",),
     "forwardagent": ("no",),
     "proxyusefdpass": ("no",),
+    "checkhostip": ("no",),
+    "connectionattempts": ("1",),
+    "controlmaster": ("false",),
+    "controlpersist": ("no",),
+    "gssapiauthentication": ("no",),
+    "verifyhostkeydns": ("false",),
 }
 
 
@@ -88,7 +94,7 @@ def _expand(settings: Settings, here: Here, original: str) -> None:
     _each(settings, "identityagent", tokens.path)
     _each(settings, "controlpath", tokens.path)
     _each(settings, "remotecommand", tokens.percent)
-    if settings.one("forwardagent") not in ("yes", "no", "true", "false"):
+    if settings.one("forwardagent") not in ("yes", "no"):
         _each(settings, "forwardagent", tokens.path)
         _check_forwarded_agent(settings)
     for keyword in ("localforward", "remoteforward"):

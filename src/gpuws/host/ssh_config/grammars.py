@@ -31,7 +31,8 @@ def agent(line: Line) -> tuple[str, ...]:
 
 
 def forwarded_agent(line: Line) -> tuple[str, ...]:
-    return (BOTH.get(lower(one(line))) or agent(line)[0],)
+    said = BOTH.get(lower(one(line)))
+    return ("yes" if said == "true" else "no",) if said else agent(line)
 
 
 def added_to_agent(line: Line) -> tuple[str, ...]:
@@ -47,8 +48,11 @@ def added_to_agent(line: Line) -> tuple[str, ...]:
 
 
 def persisted(line: Line) -> tuple[str, ...]:
+    """Seconds, or yes for as long as it may be."""
     text = one(line)
-    return (BOTH.get(text) or str(seconds(text)),)
+    if text in BOTH:
+        return ("yes" if BOTH[text] == "true" else "no",)
+    return (str(seconds(text) or "yes"),)
 
 
 def forward(line: Line) -> tuple[str, ...]:

@@ -73,7 +73,14 @@ def _ignored(name: str, read: Reader, note: str = "", **more: object) -> Directi
 
 _STRICT = switch(ask="ask", off="false", accept_new="accept-new")
 _MASTER = switch(auto="auto", ask="ask", autoask="autoask")
-_TUNNEL = switch(ethernet="ethernet", point_to_point="point-to-point")
+_TUNNEL = choice(
+    yes="point-to-point",
+    true="point-to-point",
+    no="false",
+    false="false",
+    ethernet="ethernet",
+    point_to_point="point-to-point",
+)
 _PUBKEY = switch(unbound="unbound", host_bound="host-bound")
 _CANONICALIZE = switch(always="always")
 _ASK = switch(ask="ask")
@@ -120,9 +127,7 @@ DIRECTIVES: tuple[Directive, ...] = (
     _followed("CanonicalDomains", grammars.domains),
     _followed("CanonicalizeMaxDots", number),
     _followed("CanonicalizeFallbackLocal", flag),
-    _followed(
-        "CanonicalizePermittedCNAMEs", grammars.aliased, "refused where there is no ssh program"
-    ),
+    _followed("CanonicalizePermittedCNAMEs", grammars.aliased, "the same"),
     # where the host is
     _used("HostName", word, "%h and %% only, as with ssh"),
     _used("User", word),
