@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,11 +44,19 @@ def here() -> Here:
         home=home(),
         user=_user(),
         uid=str(os.getuid()) if hasattr(os, "getuid") else "",
-        hostname=socket.gethostname(),
+        hostname=_hostname(),
         environment=os.environ,
         system=Path(program_data, "ssh") if windows else Path("/etc/ssh"),
         windows=windows,
     )
+
+
+def _hostname() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    import socket
+
+    return socket.gethostname()
 
 
 def home() -> str:
@@ -68,6 +74,8 @@ def _user() -> str:
 
         return pwd.getpwuid(os.getuid()).pw_name
     except (ImportError, KeyError):
+        import getpass
+
         try:
             return getpass.getuser()
         except (ImportError, KeyError, OSError):

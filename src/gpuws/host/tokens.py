@@ -1,8 +1,9 @@
-"""The %-tokens, ``${NAME}`` and ``~`` of ssh_config, as OpenSSH expands them."""
+"""The %-tokens, ``${NAME}`` and ``~`` of ssh_config, as OpenSSH expands them.
+
+What few need is imported late here and in the modules around: a shell waits for the names."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -115,5 +116,7 @@ class Tokens:
         return {letter: known[letter] for letter in accepted}
 
     def _hash(self) -> str:
+        import hashlib
+
         text = f"{self.here.hostname}{self.host}{self.port}{self.user}"
         return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +29,8 @@ def alias_places(config: Path | None = None) -> dict[str, str]:
 
 def nearest(name: str, config: Path | None = None) -> tuple[str, ...]:
     """At most three aliases that resemble ``name``."""
+    import difflib
+
     return tuple(difflib.get_close_matches(name, known_aliases(config), n=3, cutoff=0.6))
 
 
