@@ -111,14 +111,14 @@ class _Moved(Here):
 
 
 class Machine:
-    """Folders that stand for ~/.ssh and /etc/ssh, in a mount namespace where ssh sees them."""
+    """Folders that stand for ~ and /etc/ssh, in a mount namespace where ssh sees them."""
 
     def __init__(self, folder: Path) -> None:
         self.home = folder / "home"
         self.user, self.system = self.home / ".ssh", folder / "etc"
         for each in (self.user, self.system):
             each.mkdir(parents=True, mode=0o755)
-        mount = f"mount --bind '{self.user}' ~/.ssh && mount --bind '{self.system}' /etc/ssh"
+        mount = f"mount --bind '{self.home}' ~ && mount --bind '{self.system}' /etc/ssh"
         self._holder = subprocess.Popen(
             ["unshare", "-m", "sh", "-c", f"{mount} && echo ready && read _"],
             stdin=subprocess.PIPE,
@@ -153,7 +153,6 @@ class Machine:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     if not SSH or os.geteuid() != 0 or not shutil.which("nsenter"):
         pytest.skip("needs root, ssh and mount namespaces")
-    (Path(here().home) / ".ssh").mkdir(mode=0o700, exist_ok=True)
     made = Machine(tmp_path)
     yield made
     made.end()
