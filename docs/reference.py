@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from gpuws.errors import EXIT_OF, Exit
+from gpuws.host.ssh_config.keywords import DIRECTIVES, Directive
 from gpuws.options import HELP
 from gpuws.plan.doctor.finding import Check
 from gpuws.plan.doctor.laptop import LAPTOP, Laptop
@@ -19,6 +20,7 @@ FOLDER = Path(__file__).resolve().parent / "reference"
 VERBS = (
     *("up", "attach", "down", "status", "url", "logs", "shell", "exec", "forward", "trust"),
     "doctor",
+    *("hosts", "hosts show"),
     *(
         "env list",
         "env add",
@@ -56,6 +58,15 @@ MEANING = {
     Exit.INTERRUPTED: "Ctrl-C before it was ready",
     Exit.TERMINATED: "SIGTERM",
 }
+
+_SSH_CONFIG = """\
+# ssh_config
+
+gpuws reaches a host as `ssh HOST` would: it asks `ssh -G`, and where there is no ssh program it
+reads `~/.ssh/config` and `/etc/ssh/ssh_config` itself. What it then does not understand ends with
+`profile-unsupported`, the feature's name, file and line; what ssh refuses, with
+`profile-unreadable`. `gpuws hosts show HOST` has what counts for one host, and from which line.
+"""
 
 
 def commands() -> str:
@@ -129,6 +140,27 @@ def _check(check: AnyCheck) -> str:
     return f"## {check.id}\n\n{told}\n\n{check.about}\n\nNext: {check.fix}\n"
 
 
+def ssh_config() -> str:
+    rows = [
+        f"| `{each.name}` | {each.use.value} | {_remarks(each)} |"
+        for each in sorted(DIRECTIVES, key=lambda each: each.name.lower())
+    ]
+    return "\n".join([_SSH_CONFIG, "| directive | gpuws | |", "|---|---|---|", *rows, ""])
+
+
+def _remarks(directive: Directive) -> str:
+    since = ".".join(map(str, directive.since))
+    return "; ".join(
+        part
+        for part in (
+            directive.note,
+            f"also as {', '.join(directive.aliases)}" if directive.aliases else "",
+            f"since OpenSSH {since}" if directive.since > (0, 0) else "",
+        )
+        if part
+    )
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in {
@@ -136,6 +168,7 @@ def main() -> None:
         "exit-codes.md": exit_codes(),
         "errors.md": errors(),
         "doctor.md": doctor(),
+        "ssh-config.md": ssh_config(),
     }.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 

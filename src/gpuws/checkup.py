@@ -84,7 +84,7 @@ def _ssh() -> str:
 
 def _ssh_files() -> Iterator[Path]:
     """The folder, its configuration, and the private keys of the usual names."""
-    from gpuws.host.tokens import home
+    from gpuws.host.here import home
 
     folder = Path(home(), ".ssh")
     yield folder

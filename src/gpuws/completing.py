@@ -56,7 +56,7 @@ def hosts(incomplete: str) -> list[str]:
 
 
 def _aliases(given: Options) -> Iterator[str]:
-    from gpuws.host.aliases import known_aliases
+    from gpuws.host.ssh_config.names import known_aliases
 
     yield from known_aliases(Path(given.ssh_config) if given.ssh_config else None)
 

@@ -64,7 +64,7 @@ def entry_of(
 
 def _own(host: str, options: Options, own: Mapping[str, HostEntry]) -> str:
     """Where the user's own files know the host, "" where they do not."""
-    from gpuws.host.aliases import known_aliases
+    from gpuws.host.ssh_config.names import known_aliases
 
     if host in own:
         return own[host].where

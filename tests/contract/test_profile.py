@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from gpuws.errors import GpuwsError
+from gpuws.host import asked
 from gpuws.host import profile as profiles
+from gpuws.host.here import home
 from gpuws.host.profile import known_aliases, nearest, resolve
-from gpuws.host.tokens import home
+from gpuws.host.ssh_config import commands
 
 
 def config(folder: Path, text: str) -> Path:
@@ -136,14 +139,43 @@ def test_match_include_and_comments_are_read_by_ssh_itself(tmp_path: Path) -> No
     assert (found.user, found.port) == ("included", 4022)
 
 
-def test_a_hanging_match_exec_has_a_deadline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def no_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles, "shutil", SimpleNamespace(which=lambda _: None))
+
+
+@pytest.mark.parametrize(("command", "port"), [("true", 1), ("exit 3", 22), ("test %n = box", 1)])
+@pytest.mark.parametrize("with_ssh", [True, False], ids=["ssh", "own"])
+def test_a_match_exec_decides_as_with_ssh(
+    command: str, port: int, with_ssh: bool, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr(profiles, "_DEADLINE", 0.3)
+    """Row 3 of the fault catalogue."""
+    if not with_ssh:
+        request.getfixturevalue("no_ssh")
+    file = config(tmp_path, f'Match exec "{command}"\n  Port 1\n')
+    assert resolve("box", ssh_config=file).port == port
+
+
+@pytest.mark.parametrize("with_ssh", [True, False], ids=["ssh", "own"])
+def test_a_hanging_match_exec_has_a_deadline(
+    with_ssh: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Row 3 of the fault catalogue."""
+    if not with_ssh:
+        request.getfixturevalue("no_ssh")
+    assert asked.DEADLINE == commands.DEADLINE == 10
+    monkeypatch.setattr(asked, "DEADLINE", 0.3)
+    monkeypatch.setattr(commands, "DEADLINE", 0.3)
     file = config(tmp_path, 'Match exec "exec sleep 5"\n  Port 1\n')
+    begun = time.monotonic()
     with pytest.raises(GpuwsError) as refused:
         resolve("box", ssh_config=file)
     assert refused.value.code == "profile-unreadable"
+    assert time.monotonic() - begun < 4
+    assert "Match exec" in refused.value.message
 
 
 def test_a_broken_configuration_is_shown_in_the_words_of_ssh(tmp_path: Path) -> None:
@@ -188,40 +220,15 @@ def test_aliases_are_found_through_includes_without_patterns(tmp_path: Path) -> 
     assert known_aliases(tmp_path / "missing") == ()
 
 
-def test_without_an_ssh_program_only_plain_addresses_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("no_ssh")
+def test_without_an_ssh_program_the_configuration_is_read_and_a_note_says_so(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(profiles, "shutil", SimpleNamespace(which=lambda _: None))
-    monkeypatch.setattr(profiles, "home", lambda: str(tmp_path))
-    found = resolve("ada@box:2022")
-    assert (found.user, found.hostname, found.port) == ("ada", "box", 2022)
-    assert found.user_known_hosts[0] == str(tmp_path / ".ssh/known_hosts")
-    for needs_config in ("box", "ada@alias"):
-        (tmp_path / ".ssh").mkdir(exist_ok=True)
-        (tmp_path / ".ssh/config").write_text("Host alias\n  Port 1\n")
-        with pytest.raises(GpuwsError) as refused:
-            resolve(needs_config)
-        assert refused.value.code == "profile-unsupported"
-
-
-def test_fifty_generated_profiles_agree_with_ssh(tmp_path: Path) -> None:
-    blocks = [
-        f"Host h{i}\n  HostName n{i}.example\n  User u{i % 7}\n  Port {1000 + i}\n"
-        f"  IdentityFile /keys/%r-{i}\n" + (f"  ProxyJump j{i}\n" if i % 3 == 0 else "")
-        for i in range(50)
-    ]
-    file = config(tmp_path, "".join(blocks))
-    for i in range(0, 50, 7):
-        raw = subprocess.run(
-            ["ssh", "-G", "-F", str(file), f"h{i}"], capture_output=True, text=True, check=True
-        ).stdout
-        said = dict(line.split(" ", 1) for line in raw.splitlines() if " " in line)
-        found = resolve(f"h{i}", ssh_config=file)
-        assert found.hostname == said["hostname"]
-        assert str(found.port) == said["port"]
-        assert found.user == said["user"]
-        assert found.identity_files == (said["identityfile"].replace("%r", found.user),)
-        assert found.proxy_jump == ((said["proxyjump"],) if "proxyjump" in said else ())
+    file = config(tmp_path, "Host alias\n  HostName real.example\n  IdentityFile ~/k_%h\n")
+    found = resolve("ada@alias:2022", ssh_config=file)
+    assert (found.user, found.hostname, found.port) == ("ada", "real.example", 2022)
+    assert found.identity_files == (f"{home()}/k_real.example",)
+    assert "no ssh program" in found.notes[0]
 
 
 def test_the_agent_of_the_profile_is_expanded(tmp_path: Path) -> None:
@@ -231,3 +238,52 @@ def test_the_agent_of_the_profile_is_expanded(tmp_path: Path) -> None:
     assert resolve("a", ssh_config=file).identity_agent == "none"
     assert resolve("b", ssh_config=file).identity_agent == f"{home()}/agent.sock"
     assert resolve("c", ssh_config=file).identity_agent is None
+
+
+def test_an_agent_by_the_name_of_a_variable_is_that_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_AGENT", "/run/agent")
+    monkeypatch.delenv("NO_AGENT", raising=False)
+    file = config(
+        tmp_path, "Host a\n  IdentityAgent $MY_AGENT\nHost b\n  IdentityAgent $NO_AGENT\n"
+    )
+    assert resolve("a", ssh_config=file).identity_agent == "/run/agent"
+    assert resolve("b", ssh_config=file).identity_agent == "none"
+
+
+def test_a_user_called_none_is_a_user(tmp_path: Path) -> None:
+    file = config(tmp_path, "Host *\n  User none\n  HostKeyAlias none\n  ProxyCommand none\n")
+    found = resolve("box", ssh_config=file)
+    assert (found.user, found.host_key_alias, found.proxy_command) == ("none", "none", None)
+
+
+def test_tokens_of_a_jump_host_count_as_in_the_command_that_ssh_makes_of_it(
+    tmp_path: Path,
+) -> None:
+    file = config(tmp_path, "Host *\n  User ada\n  ProxyJump %r@gate.example,two\n")
+    assert resolve("box", ssh_config=file).proxy_jump == ("ada@gate.example", "two")
+
+
+def test_a_token_that_depends_on_the_version_is_as_this_ssh_expands_it(tmp_path: Path) -> None:
+    file = config(tmp_path, "Host *\n  ProxyJump gate\n  IdentityFile /k/%C\n")
+    said = subprocess.run(
+        ["ssh", "-G", "-F", str(file), "-o", "ControlPath=/k/%C", "box"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    [path] = [line.split()[1] for line in said.splitlines() if line.startswith("controlpath")]
+    assert resolve("box", ssh_config=file).identity_files == (path,)
+
+
+def test_an_own_fork_into_the_background_does_not_hinder_ssh_from_telling(
+    tmp_path: Path,
+) -> None:
+    file = config(tmp_path, "Host *\n  ForkAfterAuthentication yes\n  Port 77\n")
+    assert resolve("box", ssh_config=file).port == 77
+
+
+def test_no_time_to_connect_in_is_no_time_at_all_as_for_ssh(tmp_path: Path) -> None:
+    file = config(tmp_path, "Host *\n  ConnectTimeout 0\n")
+    assert resolve("box", ssh_config=file).connect_timeout == 15

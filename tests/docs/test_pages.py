@@ -22,7 +22,7 @@ def _generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["commands", "doctor", "errors", "exit_codes"])
+@pytest.mark.parametrize("name", ["commands", "doctor", "errors", "exit_codes", "ssh_config"])
 def test_the_reference_is_what_the_program_says(name: str) -> None:
     page = TOP / "docs" / "reference" / f"{name.replace('_', '-')}.md"
     assert page.read_text(encoding="utf-8") == getattr(_generator(), name)(), (

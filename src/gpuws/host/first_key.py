@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from gpuws.host.address import parse
-from gpuws.host.aliases import known_aliases
-from gpuws.host.tokens import home
+from gpuws.host.here import home
+from gpuws.host.ssh_config.names import known_aliases
 from gpuws.plan.model import Profile
 
 _USUAL = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")

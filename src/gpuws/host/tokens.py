@@ -1,113 +1,122 @@
-"""The %-tokens, ``${NAME}`` and ``~`` of ssh_config, for what ``ssh -G`` prints unexpanded."""
+"""The %-tokens, ``${NAME}`` and ``~`` of ssh_config, as OpenSSH expands them.
+
+What few need is imported late here and in the modules around: a shell waits for the names."""
 
 from __future__ import annotations
 
-import getpass
-import hashlib
-import os
-import re
-import socket
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from pathlib import Path
+from dataclasses import dataclass
 
-from gpuws.errors import GpuwsError
+from gpuws.host.here import Here
+from gpuws.host.ssh_config.refusing import BadLine, NotUnderstood
 
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_TOKEN = re.compile(r"%(.?)", re.DOTALL)
+ALL = "CLdhijklnpru"
+PROXY = "hknpr"
 
-
-def home() -> str:
-    """The home folder that ssh uses: of the password file, not $HOME."""
-    try:
-        import pwd
-
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except (ImportError, KeyError):
-        return str(Path.home())
+Values = Mapping[str, Callable[[], str]]
 
 
-def local_user() -> str:
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):
-        return ""
+def expand(text: str, values: Values | None, environment: Mapping[str, str] | None) -> str:
+    """Both in one pass, so that a value is not expanded again. None: not expanded at all.
+
+    Raises BadLine for an unknown token and for a variable that is not set.
+    """
+    done: list[str] = []
+    at = 0
+    while at < len(text):
+        if environment is not None and text.startswith("${", at):
+            name, at = _variable(text, at)
+            done.append(_valued(name, environment))
+        elif values is not None and text[at] == "%":
+            done.append(_token(text[at + 1 : at + 2], values))
+            at += 2
+        else:
+            done.append(text[at])
+            at += 1
+    return "".join(done)
 
 
+def _variable(text: str, at: int) -> tuple[str, int]:
+    end = text.find("}", at)
+    if end < at + 3:
+        raise BadLine("a ${ without a name and a }")
+    return text[at + 2 : end], end + 1
+
+
+def _valued(name: str, environment: Mapping[str, str]) -> str:
+    if name not in environment:
+        raise BadLine(f"the variable {name} is not set")
+    return environment[name]
+
+
+def _token(letter: str, values: Values) -> str:
+    if letter == "%":
+        return "%"
+    if letter not in values:
+        raise BadLine(f"there is no token %{letter}")
+    return values[letter]()
+
+
+def tilde(text: str, here: Here) -> str:
+    """A leading ``~`` or ``~user``; one in the middle is an ordinary letter. Raises BadLine."""
+    if not text.startswith("~"):
+        return text
+    user, _, rest = text[1:].partition("/")
+    home = here.home_of(user)
+    if home is None:
+        raise BadLine(f"there is no user {user}")
+    return f"{home.rstrip('/')}/{rest.lstrip('/')}"
+
+
+def not_known(token: str) -> Callable[[], str]:
+    """A token whose meaning depends on the version of ssh."""
+
+    def refuse() -> str:
+        raise NotUnderstood(f"the token {token} with a jump host")
+
+    return refuse
+
+
+@dataclass(frozen=True)
 class Tokens:
-    """The values of one connection: %h %n %p %r %u %d %i %k %j %l %L %C %%."""
+    """The values of one connection. ``hash_`` and ``jump`` are asked for where they are needed."""
 
-    def __init__(
-        self, *, original: str, host: str, port: int, user: str, alias: str | None, jump: str
-    ) -> None:
-        self.original = original
-        self.host = host
-        self.port = port
-        self.user = user
-        self.alias = alias
-        self.jump = jump
+    here: Here
+    original: str
+    host: str
+    port: int
+    user: str
+    key_alias: str
+    hash_: Callable[[], str] | None = None  # of %C, where a jump host is part of it
+    jump: Callable[[], str] | None = None  # of %j
 
-    def percent(self, text: str, *, keyword: str) -> str:
+    def percent(self, text: str, accepted: str = ALL) -> str:
         """Tokens only, as in ProxyCommand (its shell expands the rest)."""
+        return expand(text, self.values(accepted), None)
 
-        def value(match: re.Match[str]) -> str:
-            find = self._values.get(match[1])
-            if find is None:
-                raise _unreadable(f"{keyword} has the unknown token %{match[1]}")
-            return find()
+    def path(self, text: str) -> str:
+        """``~``, then ``${NAME}`` and tokens."""
+        return expand(tilde(text, self.here), self.values(ALL), self.here.environment)
 
-        return _TOKEN.sub(value, text)
-
-    def path(self, text: str, *, keyword: str, environment: Mapping[str, str] = os.environ) -> str:
-        """``~``, then ``${NAME}`` and tokens in one pass, so that a value is not expanded again."""
-
-        def variable(match: re.Match[str]) -> str:
-            if match[1] not in environment:
-                raise _unreadable(f"{keyword} needs the variable {match[1]}, which is not set")
-            return environment[match[1]]
-
-        pieces = re.split(r"(\$\{[^}]*\})", tilde(text))
-        return "".join(
-            _VARIABLE.sub(variable, piece)
-            if _VARIABLE.fullmatch(piece)
-            else self.percent(piece, keyword=keyword)
-            for piece in pieces
-        )
-
-    @cached_property
-    def _values(self) -> dict[str, Callable[[], str]]:
-        return {
-            "%": lambda: "%",
+    def values(self, accepted: str = ALL) -> Values:
+        known: dict[str, Callable[[], str]] = {
             "h": lambda: self.host,
             "n": lambda: self.original,
             "p": lambda: str(self.port),
             "r": lambda: self.user,
-            "u": local_user,
-            "d": home,
-            "i": lambda: str(os.getuid()) if hasattr(os, "getuid") else "",
-            "k": lambda: self.alias or self.original,
-            "j": lambda: self.jump,
-            "l": socket.gethostname,
-            "L": lambda: socket.gethostname().partition(".")[0],
-            "C": self._hash,
+            "u": lambda: self.here.user,
+            "d": lambda: self.here.home,
+            "i": lambda: self.here.uid,
+            "k": lambda: self.key_alias,
+            "l": lambda: self.here.hostname,
+            "L": lambda: self.here.hostname.partition(".")[0],
+            "C": self.hash_ or self._hash,
+            "j": self.jump or not_known("%j"),
         }
+        return {letter: known[letter] for letter in accepted}
 
     def _hash(self) -> str:
-        text = f"{socket.gethostname()}{self.host}{self.port}{self.user}{self.jump}"
+        import hashlib
+
+        text = f"{self.here.hostname}{self.host}{self.port}{self.user}"
         return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def tilde(text: str) -> str:
-    """A leading ``~`` or ``~user`` as ssh expands it; one in the middle is an ordinary letter."""
-    if text == "~" or text.startswith(("~/", "~\\")):
-        return home() + text[1:]
-    return str(Path(text).expanduser()) if text.startswith("~") else text
-
-
-def _unreadable(why: str) -> GpuwsError:
-    return GpuwsError(
-        "profile-unreadable",
-        f"your ssh configuration: {why}",
-        hint="ssh -G HOST shows what ssh makes of it",
-        stage="connect",
-    )

@@ -35,6 +35,16 @@ def with_entry(found: Profile, entry: HostEntry) -> Profile:
     )
 
 
+def decided_by(entry: HostEntry) -> frozenset[str]:
+    """The fields of the profile that ``with_entry`` sets."""
+    found = {
+        entry.identity_file: ("identity_files", "certificate_files", "identities_only"),
+        entry.proxy_jump: ("proxy_jump", "proxy_command"),
+        entry.known_hosts: ("user_known_hosts", "global_known_hosts", "host_key_alias"),
+    }
+    return frozenset(name for value, names in found.items() if value for name in names)
+
+
 def same_way(made: Reach, wanted: Reach) -> bool:
     """Whether a connection that was ``made`` is the one: its entry may have been renewed since."""
     return _way(made) == _way(wanted) and wanted.node in ("", made.node)

@@ -30,6 +30,11 @@ def resolve(reach: Reach) -> Profile:
     found = profile.resolve(
         reach.destination, ssh_config=config, port=reach.port or reach.entry.port
     )
+    return as_asked(reach, found)
+
+
+def as_asked(reach: Reach, found: Profile) -> Profile:
+    """The profile with what the entry of hosts.yaml and the command line change."""
     found = with_entry(found, reach.entry)
     if reach.accept_new and found.strict_host_key_checking == "ask":
         found = replace(found, strict_host_key_checking="accept-new")
