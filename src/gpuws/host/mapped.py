@@ -12,7 +12,6 @@ from gpuws.host.ssh_config.settings import Settings
 from gpuws.host.tokens import PROXY, Tokens, tilde
 from gpuws.plan.keeping import persistence
 from gpuws.plan.model import ALIVE_INTERVAL, Profile
-from gpuws.plan.transport import only_ssh_can
 
 PATIENCE = 15.0  # seconds, where ConnectTimeout says nothing
 
@@ -96,7 +95,6 @@ def profile_from(settings: Settings, host: str, tokens: Tokens, ssh_config: Path
         ),
         control_path=_control_path(settings),
         gssapi=settings.one("gssapiauthentication") == "yes",
-        only_ssh=only_ssh_can({each: settings.values(each) for each in settings.keywords()}),
         ssh_config=str(ssh_config) if ssh_config is not None else None,
         notes=(*notes, *_unused(settings)),
     )

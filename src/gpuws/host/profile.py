@@ -19,6 +19,7 @@ from gpuws.host.ssh_config.finishing import tokens_of
 from gpuws.host.ssh_config.names import known_aliases, nearest
 from gpuws.host.ssh_config.settings import Settings
 from gpuws.plan.model import Profile
+from gpuws.plan.transport import only_ssh_can
 
 __all__ = ["known_aliases", "nearest", "resolve"]
 
@@ -67,8 +68,9 @@ def by_ssh(which: Asked, ssh: str, now: Here | None = None) -> Resolved:
 
     settings = asked(words(), lambda: read_or_nothing(which, now))
     tokens = ssh_tokens(settings, now or here(), which.address.host, words)
-    profile = profile_from(settings, which.host, tokens, which.ssh_config)
-    return Resolved(profile, settings, "ssh")
+    found = profile_from(settings, which.host, tokens, which.ssh_config)
+    only = only_ssh_can({each: settings.values(each) for each in settings.keywords()})
+    return Resolved(replace(found, only_ssh=only), settings, "ssh")
 
 
 def by_itself(which: Asked, now: Here | None = None) -> Resolved:
