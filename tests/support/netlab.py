@@ -20,6 +20,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -52,23 +53,28 @@ class Machine:
     def run(self, *words: str) -> None:
         _run(*self.command(*words))
 
+    def says(self, program: str) -> str:
+        """What a Python program prints there."""
+        return _run(*self.command(sys.executable, "-c", program))
+
     def dial(self, address: tuple[str, int], timeout: float = 5.0) -> socket.socket:
         """A connection from this machine; a socket stays where it was made, whoever uses it."""
-        return self._inside(lambda: socket.create_connection(address, timeout=timeout))
+        return self.inside(lambda: socket.create_connection(address, timeout=timeout))
 
     def listen(self, host: str, port: int) -> socket.socket:
-        return self._inside(lambda: socket.create_server((host, port)))
+        return self.inside(lambda: socket.create_server((host, port)))
 
-    def _inside(self, act: Callable[[], T]) -> T:
-        """``act`` in a thread that has moved into this namespace, and ends there."""
+    def inside(self, act: Callable[[], T]) -> T:
+        """``act`` in a thread that has moved into this namespace, and ends there; what it starts
+        is there too."""
         results: list[T] = []
-        errors: list[OSError] = []
+        errors: list[Exception] = []
 
         def run() -> None:
             try:
                 _enter(Path("/run/netns", self.name))
                 results.append(act())
-            except OSError as error:
+            except Exception as error:  # raised again by the one who waits
                 errors.append(error)
 
         thread = threading.Thread(target=run)
@@ -180,6 +186,34 @@ def network(folder: Path) -> Iterator[Network]:
             _quiet("ip", "netns", "del", machine.name)
 
 
+@contextlib.contextmanager
+def row(count: int) -> Iterator[list[Machine]]:
+    """Machines in a row, each on a wire with the next and with no other: ``address_in_row(n)`` is
+    that of machine n as machine n - 1 sees it. Removed with the block."""
+    _needs()
+    _remove_orphans()
+    tag = f"{_PREFIX}{os.getpid()}-{next(_numbers)}"
+    machines = [Machine(f"{tag}-row{number}") for number in range(count)]
+    try:
+        for machine in machines:
+            _run("ip", "netns", "add", machine.name)
+            machine.run("ip", "link", "set", "lo", "up")
+        for number, (left, right) in enumerate(itertools.pairwise(machines), 1):
+            ends = ("type", "veth", "peer", "name", "back", "netns", right.name)
+            _run("ip", "link", "add", "on", "netns", left.name, *ends)
+            for machine, name, last in ((left, "on", 1), (right, "back", 2)):
+                machine.run("ip", "addr", "add", f"10.78.{number}.{last}/24", "dev", name)
+                machine.run("ip", "link", "set", name, "up")
+        yield machines
+    finally:
+        for machine in machines:
+            _quiet("ip", "netns", "del", machine.name)
+
+
+def address_in_row(number: int) -> str:
+    return f"10.78.{number}.2"
+
+
 def _needs() -> None:
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("network namespaces need root")
@@ -205,9 +239,10 @@ def _enter(namespace: Path) -> None:
             raise OSError(ctypes.get_errno(), f"cannot enter {namespace}")
 
 
-def _run(*words: str) -> None:
+def _run(*words: str) -> str:
     done = _quiet(*words)
     assert done.returncode == 0, (words, done.stderr)
+    return done.stdout
 
 
 def _quiet(*words: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpuws.errors import GpuwsError
-from gpuws.host import dial, hostkeys
+from gpuws.host import dial, hostkeys, proxy_command
 from gpuws.host.address import parse
 from gpuws.host.later import later
 from gpuws.host.profile import known_aliases, nearest, resolve
@@ -50,25 +50,33 @@ def _persistently(profile: Profile, ask: Ask, progress: Progress) -> Transport:
     """
     for pause in _PAUSES:
         try:
-            return _link(profile, ask, progress, 0)
+            return _link(profile, ask, progress)
         except GpuwsError as error:
             if error.code != "connection-lost" or "before a word" not in error.message:
                 raise
         progress.line("the server is busy, trying again")
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (spread, not secrecy)
-    return _link(profile, ask, progress, 0)
+    return _link(profile, ask, progress)
 
 
 def _link(
-    profile: Profile, ask: Ask, progress: Progress, depth: int, over: Transport | None = None
+    profile: Profile,
+    ask: Ask,
+    progress: Progress,
+    trail: tuple[Profile, ...] = (),
+    over: Transport | None = None,
 ) -> Transport:
-    """An authenticated transport to one host: ``over`` that of a jump host, else its own way."""
+    """An authenticated transport to one host: ``over`` that of a jump host, else its own way.
+
+    ``trail``: the hosts that this one is a jump host of.
+    """
     known = later(lambda: hostkeys.known_keys(profile))
-    reach = _way(profile, ask, progress, depth, over)
+    reach = _way(profile, ask, progress, trail, over)
     from gpuws.host import authenticate
     from gpuws.host.handshake import handshake
 
     wire = reach()
+    logged_in = False
     try:
         keys = known()
         link = _shake_hands(handshake, profile, wire, keys)
@@ -79,20 +87,27 @@ def _link(
             wire.expire_in(profile.login_timeout)
         authenticate.log_in(link, profile, ask, progress)
         wire.relax()
-    except BaseException:
-        wire.close()
-        raise
+        logged_in = True
+    except GpuwsError as error:
+        raise wire.explained(error) from error
+    finally:
+        if not logged_in:
+            wire.close()
     return link
 
 
 def _way(
-    profile: Profile, ask: Ask, progress: Progress, depth: int, over: Transport | None
+    profile: Profile,
+    ask: Ask,
+    progress: Progress,
+    trail: tuple[Profile, ...],
+    over: Transport | None,
 ) -> Callable[[], Wire]:
     """Gives the wire to the host when it is called; a dial of our own has begun by then."""
     if over is not None:
         return lambda: _onward(over, profile)
     if profile.proxy_jump:
-        return lambda: _through_hops(profile, ask, progress, depth)
+        return lambda: _through_hops(profile, ask, progress, (*trail, profile))
     dialled = later(lambda: dial.dial(profile))
     return lambda: _named(profile, dialled)
 
@@ -108,7 +123,7 @@ def _shake_hands(
         return handshake(wire, known.key_types(), deadline)
     except GpuwsError as error:
         if profile.proxy_command and not wire.head:
-            raise dial.proxy_failed(profile, wire) from None
+            raise proxy_command.failed(profile, wire) from None
         if error.code == "no-common-algorithm" and known.plain and "host key" in error.message:
             raise hostkeys.lost_types(known, error.detail) from None
         raise
@@ -117,18 +132,19 @@ def _shake_hands(
 # --- jumps ---------------------------------------------------------------------------------------
 
 
-def _through_hops(profile: Profile, ask: Ask, progress: Progress, depth: int) -> Wire:
+def _through_hops(
+    profile: Profile, ask: Ask, progress: Progress, trail: tuple[Profile, ...]
+) -> Wire:
     """Log in to each hop in turn; the last one opens the way to the host itself."""
-    if depth >= _MOST_HOPS:
-        raise _jump_failed(profile.alias, "the jump hosts lead in a circle", "")
     config = Path(profile.ssh_config) if profile.ssh_config else None
     reached: Transport | None = None
     try:
         for name in profile.proxy_jump:
             hop = resolve(name, ssh_config=config)
+            _refuse_circle(hop, trail)
             if reached is not None:  # as ssh -J a,b: b is reached through a, whatever b's config
                 hop = replace(hop, proxy_jump=(), proxy_command=None)
-            reached = _hop(hop, reached, ask, progress, depth)
+            reached = _hop(hop, reached, ask, progress, trail)
         assert reached is not None  # noqa: S101 (proxy_jump is not empty)
         return _onward(reached, profile)
     except BaseException:
@@ -138,13 +154,30 @@ def _through_hops(profile: Profile, ask: Ask, progress: Progress, depth: int) ->
 
 
 def _hop(
-    hop: Profile, before: Transport | None, ask: Ask, progress: Progress, depth: int
+    hop: Profile,
+    before: Transport | None,
+    ask: Ask,
+    progress: Progress,
+    trail: tuple[Profile, ...],
 ) -> Transport:
     progress.line(f"jump host {hop.alias}")
     try:
-        return _link(hop, ask, progress, depth + 1, before)
+        return _link(hop, ask, progress, trail, before)
     except GpuwsError as error:
         raise _at_hop(hop, error) from error
+
+
+def _refuse_circle(hop: Profile, trail: tuple[Profile, ...]) -> None:
+    """ssh refuses a jump over the host itself, and would go round in a longer circle for ever."""
+    met = [(each.hostname, each.port, each.user) for each in trail]
+    if (hop.hostname, hop.port, hop.user) in met or len(trail) > _MOST_HOPS:
+        way = " → ".join(each.alias for each in (*trail, hop))
+        raise _jump_failed(
+            hop.alias,
+            f"the jumps lead in a circle: {way}",
+            f"correct ProxyJump in your ssh config; what holds says: ssh -G {hop.alias}",
+            retryable=False,
+        )
 
 
 def _onward(hop: Transport, profile: Profile) -> Wire:
@@ -164,7 +197,16 @@ def _onward(hop: Transport, profile: Profile) -> Wire:
         ) from None
     except (EOFError, TimeoutError):
         raise _jump_failed(hop.wire.name, f"does not answer on the way to {where}", "") from None
-    return Wire(channel, name=where, on_close=hop.wire.close)
+    wire = Wire(channel, name=where, on_close=hop.wire.close)
+    wire.explain = lambda: _ended_at(hop)
+    return wire
+
+
+def _ended_at(hop: Transport) -> str:
+    """The hop that was lost first, where it was not the host itself."""
+    if not hop.wire.ended:
+        return ""
+    return hop.wire.explain() or f"the jump host {hop.wire.name} ended its connection"
 
 
 def _at_hop(hop: Profile, error: GpuwsError) -> GpuwsError:
@@ -180,13 +222,13 @@ def _at_hop(hop: Profile, error: GpuwsError) -> GpuwsError:
     )
 
 
-def _jump_failed(name: str, why: str, hint: str) -> GpuwsError:
+def _jump_failed(name: str, why: str, hint: str, *, retryable: bool = True) -> GpuwsError:
     return GpuwsError(
         "jump-failed",
         f"the jump host {name}: {why}",
         hint=hint or "check each hop by hand: ssh HOP",
         stage="connect",
-        retryable=True,
+        retryable=retryable,
     )
 
 

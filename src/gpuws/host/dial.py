@@ -1,24 +1,24 @@
-"""From a profile to a connected wire: every address tried, proxy commands watched."""
+"""From a profile to a connected wire: every address is tried, the names have a deadline."""
 
 from __future__ import annotations
 
-import contextlib
-import os
+import errno
 import queue
 import socket
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 
 from gpuws.errors import GpuwsError
-from gpuws.host.sanitise import sanitise
+from gpuws.host import proxy_command
 from gpuws.host.wire import Wire
 from gpuws.plan.model import Profile
 
 STAGGER = 0.25  # seconds before the next address is tried as well
-_PROXY_WORDS = 8 << 10  # bytes of a proxy command's stderr that are kept
+RESOLVE = 15.0  # seconds for the resolver, however long a connection may take
+_PAUSE = 1.0  # seconds between ConnectionAttempts, as with ssh
+_SO_BINDTODEVICE = 25  # of Linux; its name is new in Python
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 _Address = tuple[int, tuple[object, ...]]
@@ -31,13 +31,24 @@ def dial(profile: Profile) -> Wire:
     proxy-command-failed.
     """
     if profile.proxy_command:
-        return _through_command(profile, profile.proxy_command)
-    deadline = time.monotonic() + profile.connect_timeout
-    addresses = _lookup(profile)
-    return Wire(_race(profile, addresses, deadline), name=f"{profile.hostname}:{profile.port}")
+        return proxy_command.start(profile, profile.proxy_command)
+    for _ in range(profile.connection_attempts - 1):
+        try:
+            return _directly(profile)
+        except GpuwsError as error:
+            if not error.retryable:
+                raise
+        time.sleep(_PAUSE)
+    return _directly(profile)
 
 
 # --- TCP -----------------------------------------------------------------------------------------
+
+
+def _directly(profile: Profile) -> Wire:
+    deadline = time.monotonic() + profile.connect_timeout
+    addresses = _lookup(profile)
+    return Wire(_race(profile, addresses, deadline), name=f"{profile.hostname}:{profile.port}")
 
 
 def _lookup(profile: Profile) -> list[_Address]:
@@ -55,7 +66,7 @@ def _lookup(profile: Profile) -> list[_Address]:
 
     threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=profile.connect_timeout)
+        answer = answers.get(timeout=min(profile.connect_timeout, RESOLVE))
     except queue.Empty:
         raise _not_resolved(profile, "DNS did not answer", retryable=True) from None
     if isinstance(answer, OSError):
@@ -116,8 +127,7 @@ def _try(
     try:
         _tune(sock)
         sock.settimeout(max(0.1, deadline - time.monotonic()))
-        if profile.bind_address:
-            sock.bind((profile.bind_address, 0))
+        _bind(sock, profile)
         sock.connect(where)
     except OSError as error:
         sock.close()
@@ -129,6 +139,26 @@ def _try(
             results.put(sock)
 
 
+def _bind(sock: socket.socket, profile: Profile) -> None:
+    """Their trouble names them: it is not to be taken for the network's."""
+    asked = ""
+    try:
+        if profile.bind_interface:
+            asked = f"BindInterface {profile.bind_interface}"
+            _leave_by(sock, profile.bind_interface)
+        if profile.bind_address:
+            asked = f"BindAddress {profile.bind_address}"
+            sock.bind((profile.bind_address, 0))
+    except OSError as error:
+        raise OSError(error.errno, f"{asked}: {error.strerror}") from None
+
+
+def _leave_by(sock: socket.socket, interface: str) -> None:
+    if sys.platform != "linux":
+        raise OSError(errno.ENOTSUP, "only done on Linux")
+    sock.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, interface.encode() + b"\0")
+
+
 def _tune(sock: socket.socket) -> None:
     """No Nagle (48 ms an exec otherwise), keepalive, and a kernel that gives up after 15 s."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -137,86 +167,7 @@ def _tune(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000)
 
 
-# --- ProxyCommand --------------------------------------------------------------------------------
-
-
-def _through_command(profile: Profile, command: str) -> Wire:
-    """The command on one end of a socket pair: its death is the end of the wire, at once."""
-    ours, theirs = socket.socketpair()
-    shell = os.environ.get("SHELL") or "/bin/sh"
-    try:
-        process = subprocess.Popen(  # noqa: S602 (as ssh: the user's own line, for a shell)
-            f"exec {command}" if os.name == "posix" else command,
-            shell=True,
-            executable=shell if os.name == "posix" and os.access(shell, os.X_OK) else None,
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
-            stderr=subprocess.PIPE,
-        )
-    except OSError as error:
-        ours.close()
-        raise _proxy_failed(profile, str(error), "") from None
-    finally:
-        theirs.close()
-    words = _Words(process)
-    wire = Wire(ours, name=f"{profile.hostname} through ProxyCommand", on_close=words.end)
-    wire.explain = words.text
-    return wire
-
-
-class _Words:
-    """Reads a proxy command's stderr to its end, keeps the first part, reaps the process."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self._kept = b""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def text(self) -> str:
-        self._reader.join(0.3)
-        status = self._process.poll()
-        said = sanitise(self._kept).strip()
-        return said or ("" if status is None else f"it ended with status {status}")
-
-    def end(self) -> None:
-        """It has its end of file; a moment to leave by itself, then it is killed and reaped."""
-        threading.Thread(target=self._reap, daemon=True).start()
-
-    def _reap(self) -> None:
-        try:
-            self._process.wait(1)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _read(self) -> None:
-        stream = self._process.stderr
-        assert stream is not None  # noqa: S101 (stderr=PIPE above)
-        with contextlib.suppress(OSError, ValueError), stream:
-            while block := os.read(stream.fileno(), 4096):
-                self._kept = (self._kept + block)[:_PROXY_WORDS]
-        self._process.wait()
-
-
 # --- what went wrong -----------------------------------------------------------------------------
-
-
-def proxy_failed(profile: Profile, wire: Wire) -> GpuwsError:
-    """The error for a wire whose proxy command ended before SSH was spoken."""
-    return _proxy_failed(profile, wire.explain(), profile.proxy_command or "")
-
-
-def _proxy_failed(profile: Profile, said: str, command: str) -> GpuwsError:
-    first = said.splitlines()[0] if said else "it ended without a word"
-    return GpuwsError(
-        "proxy-command-failed",
-        f"the ProxyCommand for {profile.alias} failed on this machine: {first}",
-        hint=f"try it by hand: {command}" if command else "see ProxyCommand in your ssh config",
-        stage="connect",
-        detail=said,
-        retryable=True,
-    )
 
 
 def _not_resolved(profile: Profile, why: str, *, retryable: bool) -> GpuwsError:

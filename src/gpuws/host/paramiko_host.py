@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from gpuws.errors import GpuwsError
 from gpuws.host import session
@@ -49,6 +49,12 @@ class ParamikoHost:
     ) -> Reply:
         """Run a script to its end in one session. ``cap``: bytes of output that are kept."""
         self._count()
+        with self._naming_the_way():
+            return self._run(script, args, timeout, cap, in_sight)
+
+    def _run(
+        self, script: Script, args: tuple[str, ...], timeout: float, cap: int, in_sight: bool
+    ) -> Reply:
         spare = self._sessions.spare(wait=not in_sight)
         if spare is None and in_sight and self._takes_long_lines:
             with contextlib.suppress(_Unanswered), self._sessions.new(script.name) as channel:
@@ -56,6 +62,14 @@ class ParamikoHost:
             self._takes_long_lines = False  # a shell of its own kind: stdin works with any
         with spare or self._sessions.new(script.name) as channel:
             return session.run(channel, script, args, timeout=timeout, cap=cap)
+
+    @contextlib.contextmanager
+    def _naming_the_way(self) -> Iterator[None]:
+        """What was lost may be a jump host or a proxy command, not the host."""
+        try:
+            yield
+        except GpuwsError as error:
+            raise self._transport.wire.explained(error) from None
 
     def prepare(self) -> None:
         """Have a session open by the time of the next call, where that spares round trips."""
@@ -66,7 +80,7 @@ class ParamikoHost:
         self, script: Script, *args: str, data: Iterable[bytes], timeout: float = 600.0
     ) -> Reply:
         self._count()
-        with self._sessions.new(script.name) as channel:
+        with self._naming_the_way(), self._sessions.new(script.name) as channel:
             return session.run(channel, script, args, timeout=timeout, cap=1 << 20, data=data)
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:

@@ -103,6 +103,8 @@ def _profile(host: str, address: Address, settings: _Settings, ssh_config: Path 
         connect_timeout=float(one("connecttimeout") or 15),
         address_family=one("addressfamily", "any"),
         bind_address=one("bindaddress") or None,
+        bind_interface=one("bindinterface") or None,
+        connection_attempts=int(one("connectionattempts", "1")),
         pubkey="publickey" in methods,
         password="password" in methods,
         keyboard_interactive="keyboard-interactive" in methods,
@@ -174,6 +176,8 @@ def _ignored(settings: _Settings) -> tuple[str, ...]:
         "Compression": _yes(settings.get("compression", ["no"])[0]),
         "ProxyUseFdpass": _yes(settings.get("proxyusefdpass", ["no"])[0]),
         "KnownHostsCommand": settings.get("knownhostscommand", ["none"])[0] != "none",
+        "CheckHostIP": _yes(settings.get("checkhostip", ["no"])[0]),
+        "VerifyHostKeyDNS": settings.get("verifyhostkeydns", ["no"])[0] not in ("no", "false"),
     }
     names = [name for name, present in asked.items() if present]
     return (f"not used by gpuws: {', '.join(names)}",) if names else ()

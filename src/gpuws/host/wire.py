@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from gpuws.errors import GpuwsError
 from gpuws.host.network import acknowledged
 
 _BANNER_LIMIT = 64 << 10  # bytes a server may send before its "SSH-" line has ended
@@ -52,13 +53,23 @@ class Wire:
         self.last_heard = time.monotonic()
         self.expired = False
         self.closed = False
-        self.explain: Callable[[], str] = str  # what a proxy command said on stderr
+        self.ended = False  # by the other side, before we closed it
+        self.explain: Callable[[], str] = str  # why it ended: a proxy's last words, or which hop
 
     def send(self, data: bytes) -> int:
         try:
             return self._pipe.send(data)
-        except BlockingIOError:
-            raise TimeoutError from None
+        except OSError as error:
+            raise self._judged(error) from None
+
+    def _judged(self, error: OSError) -> OSError:
+        if isinstance(error, BlockingIOError | TimeoutError):
+            return TimeoutError()
+        self._end()
+        return error
+
+    def _end(self) -> None:
+        self.ended = self.ended or not self.closed
 
     def recv(self, size: int) -> bytes:
         """A small packet comes whole: its head is not asked for and waited for apart."""
@@ -72,8 +83,10 @@ class Wire:
             self._acknowledge_at_once()
         try:
             data = self._pipe.recv(size)
-        except BlockingIOError:
-            raise TimeoutError from None
+        except OSError as error:
+            raise self._judged(error) from None
+        if not data:
+            self._end()
         self._received += len(data)
         if data:  # an end is no word from the host: it may be our own doing
             self.last_heard = time.monotonic()
@@ -124,6 +137,20 @@ class Wire:
 
     def spoke_ssh(self) -> bool:
         return self._greeted or _GREETING.search(self.head) is not None
+
+    def explained(self, error: GpuwsError) -> GpuwsError:
+        """A loss with what is known of the way: all of it stands in the detail."""
+        why = self.explain() if self.ended and error.retryable else ""
+        if not why:
+            return error
+        return GpuwsError(
+            error.code,
+            f"{error.message}: {why.splitlines()[0]}",
+            hint=error.hint,
+            stage=error.stage,
+            detail=why,
+            retryable=True,
+        )
 
     @property
     def peer(self) -> tuple[object, ...] | None:

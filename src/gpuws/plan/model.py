@@ -51,6 +51,8 @@ class Profile:
     login_timeout: float | None = None  # seconds; None: a person may take its time
     address_family: str = "any"  # any | inet | inet6
     bind_address: str | None = None
+    bind_interface: str | None = None
+    connection_attempts: int = 1  # one a second
     pubkey: bool = True
     password: bool = True
     keyboard_interactive: bool = True
