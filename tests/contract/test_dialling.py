@@ -93,6 +93,8 @@ def host_names(folder: Path) -> Iterator[Path]:
     finally:
         (folder / "hosts").unlink(missing_ok=True)
         folder.rmdir()
+        with contextlib.suppress(OSError):  # another one's, or there before us
+            folder.parent.rmdir()
 
 
 def answer(listener: socket.socket) -> None:
