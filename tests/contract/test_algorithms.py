@@ -78,7 +78,8 @@ def says_much(server: Sshd) -> bool:
 @pytest.mark.parametrize("case", MATRIX, ids=lambda case: case.lines.replace("\n", " "))
 def test_a_server_works_or_both_offers_are_printed(tmp_path: Path, case: Case) -> None:
     key = make_key(tmp_path / "key", *case.key)
-    lines = [f"HostKey {key}", *case.lines.splitlines(), "RekeyLimit 1M"]
+    often = ["RekeyLimit 1M"] if case.lines.startswith("Ciphers") else []
+    lines = [f"HostKey {key}", *case.lines.splitlines(), *often]
     new = ["StrictHostKeyChecking accept-new", f"UserKnownHostsFile {tmp_path}/known"]
     with running_sshd(tmp_path / "s", lines, home=tmp_path, client_lines=new) as server:
         ssh = ["ssh", "-F", str(server.config), server.alias, "true"]

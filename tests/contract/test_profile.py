@@ -197,6 +197,16 @@ def test_what_gpuws_does_not_use_is_said(tmp_path: Path) -> None:
     assert "RemoteCommand, ForwardAgent" in " ".join(resolve("box", ssh_config=file).notes)
 
 
+def test_ways_to_check_a_host_key_that_are_not_used_are_said_where_they_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    """Row 17."""
+    asked = "  CheckHostIP yes\n  VerifyHostKeyDNS ask\n  KnownHostsCommand /bin/false\n"
+    notes = " ".join(resolve("box", ssh_config=config(tmp_path, f"Host box\n{asked}")).notes)
+    assert "KnownHostsCommand, CheckHostIP, VerifyHostKeyDNS" in notes
+    assert not resolve("box", ssh_config=config(tmp_path, "Host box\n  User ada\n")).notes
+
+
 def test_preferred_authentications_and_batch_mode_close_the_other_ways(tmp_path: Path) -> None:
     file = config(
         tmp_path, "Host a\n  PreferredAuthentications password\nHost b\n  BatchMode yes\n"
