@@ -68,7 +68,8 @@ def up(
         bool, typer.Option("--restart", envvar="GPUWS_RESTART", help="apply changed settings")
     ] = False,
     here: Annotated[
-        bool, typer.Option("--here", envvar="GPUWS_HERE", help="even on a login node; take over from a silent one")
+        bool,
+        typer.Option("--here", envvar="GPUWS_HERE", help="on a login node; for a silent machine"),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="GPUWS_DRY_RUN", help="only say what would be made")
