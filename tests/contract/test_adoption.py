@@ -16,6 +16,7 @@ import pytest
 
 from gpuws.engines.engine import SETSID
 from gpuws.engines.session import look, stop
+from gpuws.environments.works import fault
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
 from gpuws.plan.model import Workspace
@@ -161,3 +162,9 @@ def test_a_build_of_another_machine_is_over_when_its_disk_is_here(
     ask = 'newest_lock "$1"; if lives "$1"; then say build "goes on"; else say build over; fi\n'
     answer = there.host.run(Script("ask", parts.text + ask), str(build))
     assert fields(answer)["build"] == [verdict]
+
+
+def test_an_environment_that_came_along_is_tried_on_this_machine(first: Lab) -> None:
+    assert fault(first.host, first.prefix, ("json", "email.mime")) == ""
+    assert "No module named 'no_such'" in fault(first.host, first.prefix, ("json", "no_such"))
+    assert "no python" in fault(first.host, f"{first.prefix}/none", ())
