@@ -20,18 +20,22 @@ import pytest
 from gpuws.errors import GpuwsError
 from gpuws.host import connect as connecting
 from gpuws.host.connect import connect
+from gpuws.host.openssh import needs
 from gpuws.host.openssh.desk import desk
 from gpuws.host.profile import resolve
 from gpuws.plan.model import Profile, Target
 from gpuws.plan.ports import Ask, Host, Script
-from gpuws.plan.transport import OPENSSH
+from gpuws.plan.transport import OPENSSH, PARAMIKO
 from gpuws.tunnel.reverse import Reverse
+from tests.support.agents import add, agent, confirmed
 from tests.support.fake_server import Rules, listening, login_server
 from tests.support.far_end import answer_after_the_question, crowd_echo, echo, far_end
 from tests.support.near_end import carried, crowd, dial, eventually, read_all
 from tests.support.people import Nobody
 from tests.support.person import Ear, Person
 from tests.support.sshd import Sshd, free_port, make_key, running_sshd
+
+__all__ = ["agent", "confirmed"]
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -97,7 +101,7 @@ def test_a_master_whose_user_was_killed_ends_by_itself(server: Sshd, tmp_path: P
     text = f"""
 import time
 from pathlib import Path
-from tests.contract.test_openssh import *
+from tests.contract.test_openssh import connected, of
 with connected(of(Path({str(config)!r}))) as host:
     print("there", flush=True)
     time.sleep(60)
@@ -284,6 +288,48 @@ def test_a_socket_that_nobody_serves_is_no_open_connection(server: Sshd, short_t
         with connected(of(config, transport=transport), Nobody(), ear) as host:
             assert host.run(HELLO).out == "hello\n"
     assert ear.said == []
+
+
+# --- what needs ssh ------------------------------------------------------------------------------
+
+
+def test_a_key_on_a_token_that_no_agent_has_needs_ssh(
+    server: Sshd, tmp_path: Path, agent: str
+) -> None:
+    """The key is made up: only what its public half says of itself is looked at."""
+    (tmp_path / "id").touch()
+    kind = "sk-ssh-ed25519@openssh.com"
+    (tmp_path / "id.pub").write_text(f"{kind} AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t me\n")
+    profile = replace(of(server.config, transport=""), identity_agent=agent)
+    token = replace(profile, identity_files=(str(tmp_path / "id"),))
+    engine, why = needs.chosen(token)
+    assert engine == OPENSSH and f"the security key {tmp_path}/id" in why
+    assert needs.chosen(replace(token, pubkey=False)) == needs.chosen(profile) == (PARAMIKO, "")
+    plain = make_key(tmp_path / "plain")
+    add(agent, plain)
+    (tmp_path / "id.pub").write_text("sk-" + plain.with_suffix(".pub").read_text())
+    assert needs.chosen(token) == (PARAMIKO, "")  # the agent has that one
+
+
+def test_kerberos_needs_ssh_only_with_a_ticket(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`klist -s` is the question, and a stand-in its answer."""
+    profile = replace(of(server.config, transport=""), gssapi=True)
+    klist = tmp_path / "klist"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for status, engine in ((0, OPENSSH), (1, PARAMIKO)):
+        klist.write_text(f'#!/bin/sh\ntest "$*" = -s && exit {status}\nexit 9\n')
+        klist.chmod(0o755)
+        assert needs.chosen(profile)[0] == engine
+
+
+def test_without_ssh_it_is_said_what_to_do(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = of(server.config)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    error = refusal(profile)
+    assert (error.code, error.exit) == ("profile-unsupported", 3)
+    assert "no ssh program" in error.message and error.hint
 
 
 # --- questions -----------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ cache_dir: /data/cache
 channels: [conda-forge]
 pip_index: https://me:pw@pypi.example.org/simple
 mirror: none
-login_env: true"""
+login_env: true
+transport: openssh"""
     assert entry(tmp_path, text) == HostEntry(
         name="a",
         ssh="me@gpu1.example.org:2200",
@@ -67,6 +68,7 @@ login_env: true"""
         pip_index="https://me:pw@pypi.example.org/simple",
         mirror=Mirror(),
         login_env=True,
+        transport="openssh",
         where=f"{tmp_path / 'hosts.yaml'}:2",
     )
 
@@ -260,6 +262,7 @@ BAD = [
     ("mirror: {huggingface: 'file:///x'}", "https:// or http://", ""),
     ("login_env: 'true'", "true or false, without quotes", ""),
     ("login_env: maybe", "true or false", ""),
+    ("transport: pigeon", "neither paramiko nor openssh", ""),
 ]
 
 

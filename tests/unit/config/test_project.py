@@ -96,6 +96,7 @@ def test_forwards_to_the_hosts_own_ports_need_no_yes(tmp_path: Path) -> None:
         "cache_dir: /data",
         "use_env: base",
         "login_env: true",
+        "transport: openssh",
         "forwards: {a: 6006, docker: 2375:/var/run/docker.sock}",
         "forwards: {database: internal:5432}",
         "reverse: {proxy: 3128:3128}",
