@@ -60,13 +60,8 @@ def run(name: str, words: Sequence[str], options: Options, person: Plain) -> dic
         "changed": [vars(change) for change in changes],
         "notes": list(line.notes),
         **met,
-        "next": _examine(name),
+        "next": f"`gpuws up {name}` makes a workspace there",
     }
-
-
-def _examine(name: str) -> str:
-    """The way on from here."""
-    return f"`gpuws doctor {name}` looks closer, `gpuws up {name}` makes a workspace there"
 
 
 def _checked(name: str) -> str:

@@ -16,19 +16,21 @@ from tests.support.lab import short_folder
 from tests.support.laptop import Laptop
 from tests.support.sshd import Sshd, running_sshd
 
+NO_WAY_OUT = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy")}
+"""Of the host: doctor asks whether it reaches the channels, and no test leaves the loopback."""
 _GATEWAY = ("AllowTcpForwarding no", "AllowStreamLocalForwarding no")
 
 
 @pytest.fixture(scope="module")
 def first() -> Iterator[Sshd]:
-    with short_folder() as folder, running_sshd(folder) as server:
+    with short_folder() as folder, running_sshd(folder, env=NO_WAY_OUT) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def second(first: Sshd) -> Iterator[Sshd]:
     """The machine after it: another port, another host key, the same key to log in with."""
-    with short_folder() as folder, running_sshd(folder) as server:
+    with short_folder() as folder, running_sshd(folder, env=NO_WAY_OUT) as server:
         server.authorized_keys.write_text(first.authorized_keys.read_text())
         yield server
 
@@ -55,6 +57,9 @@ def test_a_console_line_becomes_an_entry_with_host_keys_of_its_own(
     data = laptop.ok("--json", "--accept-new", "hosts", "add", "rented", *line(first)).data()
     assert data["action"] == "created"
     assert data["ports"] is True
+    assert {"authentication-failed", "no-engine", "channel-unreachable"} <= {
+        each["id"] for each in data["checks"]
+    }
     assert data["notes"][1] == "left out: -L 8080:localhost:8080 (gpuws makes its own forwards)"
     text = (laptop.config / "hosts.yaml").read_text()
     assert f"  rented:\n    ssh: {first.user}@127.0.0.1\n    port: {first.port}\n" in text

@@ -19,6 +19,9 @@ def add(
 ) -> None:
     """Write a rented machine into hosts.yaml; again with a new line: renew it. Then meet it."""
     from gpuws import renting
+    from gpuws.diagnosis import lines
+    from gpuws.plan.doctor.finding import finding_from
 
     result = renting.run(name, line, telling.options, telling.person())
-    telling.answer(result, *told.added_host_lines(result))
+    findings = [finding_from(each) for each in result["checks"]]
+    telling.answer(result, *lines(name, findings), *told.added_host_lines(result))

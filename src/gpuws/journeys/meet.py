@@ -1,14 +1,16 @@
-"""The first contact with a host: is it the right one, does it run commands, does it forward?"""
+"""The first contact with a host: is it the right one, does it run commands, does it forward? Then
+all that doctor asks, over the same connection."""
 
 from __future__ import annotations
 
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
+from gpuws.journeys import doctor
 from gpuws.journeys.world import World
 from gpuws.plan import answers
 from gpuws.plan.model import Target
 from gpuws.plan.ports import Host
-from gpuws.plan.requests import MeetRequest
+from gpuws.plan.requests import DoctorRequest, MeetRequest
 from gpuws.plan.results import Met
 
 _PATIENCE = 2.5  # seconds for all of it, once logged in: a gateway that does neither is silent
@@ -26,9 +28,10 @@ def run(request: MeetRequest, world: World) -> Met:
         ports = _forwards(host, _NOBODY, max(_LEAST, until - world.clock()))
         if not ports:
             _try_a_socket(host, said, name, max(_LEAST, until - world.clock()))
-    if not ports:
-        world.report.warn(f"{name} forwards to no port: Jupyter needs its Unix sockets there")
-    return Met(answers.clean(answers.one(said, "node"), 60), ports=ports)
+            world.report.warn(f"{name} forwards to no port: Jupyter needs its Unix sockets there")
+        examined = doctor.run(DoctorRequest(request.reach), world)
+    node = answers.clean(answers.one(said, "node"), 60)
+    return Met(node, ports=ports, checks=examined.checks, exit=examined.exit)
 
 
 def _answer(host: Host, name: str) -> answers.Fields:

@@ -70,10 +70,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Met:
-    """Answer of a first contact: the host's own name, and whether it forwards to ports."""
+    """Answer of a first contact: the host's own name, whether it forwards to ports, and what
+    doctor found there."""
 
     node: str
     ports: bool
+    checks: tuple[dict[str, Any], ...]
+    exit: int
 
 
 @dataclass(frozen=True)
