@@ -39,9 +39,18 @@ class ScriptProcess:
         if pty is not None:
             # a terminal would echo and cook the script until stty has run: wait for that
             self._rest = self._await_mark()
-        channel.settimeout(_START)
-        channel.sendall(text)
-        channel.settimeout(None)
+        self._give(text)
+
+    def _give(self, text: bytes) -> None:
+        """A host that ended it already has said why, which ``pump`` tells."""
+        self._channel.settimeout(_START)
+        try:
+            self._channel.sendall(text)
+        except TimeoutError:
+            raise too_slow("the start of the login shell", _START) from None
+        except (OSError, EOFError):
+            return
+        self._channel.settimeout(None)
 
     def send(self, data: bytes) -> None:
         self._channel.sendall(data)
