@@ -31,6 +31,7 @@ from tests.support.agents import add, agent, confirmed
 from tests.support.fake_server import Rules, listening, login_server
 from tests.support.far_end import answer_after_the_question, crowd_echo, echo, far_end
 from tests.support.near_end import carried, crowd, dial, eventually, read_all
+from tests.support.outside import listeners
 from tests.support.people import Nobody
 from tests.support.person import Ear, Person
 from tests.support.sshd import Sshd, free_port, make_key, running_sshd
@@ -249,6 +250,7 @@ def test_a_port_of_the_host_leads_here_until_it_does_not(
             assert eventually(lambda: said_there(port) == b"hello", 3)
             host.lead_nowhere(port)
             assert eventually(lambda: said_there(port) == b"", 3)
+            assert (listeners(port) == []) == theirs  # our own master keeps it until it ends
 
 
 def said_there(port: int) -> bytes:
@@ -558,6 +560,7 @@ def test_hops_are_logged_in_to_in_turn_and_our_host_key_rules_hold_there(tmp_pat
         with connected(of(config, "inner")) as host:
             assert host.run(HELLO).out == "hello\n"
         assert (bastion.accepted(), target.accepted()) == (1, 1)
+        assert eventually(lambda: clients(config) == [], 3)
         twice = replace(of(config, "inner"), proxy_jump=("bastion", "bastion"))
         with connected(twice) as host:
             assert host.run(HELLO).out == "hello\n"
