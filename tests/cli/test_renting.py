@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def line(server: Sshd, key: Sshd | None = None) -> tuple[str, ...]:
 
 def known(laptop: Laptop, name: str = "rented") -> Path:
     return laptop.config / "known_hosts" / name
+
+
+def until(true: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
 
 
 def key_of(server: Sshd) -> str:
@@ -120,13 +128,16 @@ def test_a_gateway_is_named_within_three_seconds_of_the_login(
     with socket.socket(socket.AF_UNIX) as there, running_sshd(short_tmp / "s", lines) as server:
         there.bind(str(short_tmp / "a.sock"))
         there.listen()
-        begun = time.monotonic()
-        done = laptop.run("--json", "--accept-new", "hosts", "add", "rented", *line(server))
-        took = time.monotonic() - begun
-    error = done.json()["error"]
+        words = ("--json", "--accept-new", "hosts", "add", "rented", *line(server))
+        with laptop.start(*words) as child:
+            until(server.accepted, 30)
+            begun = time.monotonic()
+            out, _ = child.communicate(timeout=30)
+            took = time.monotonic() - begun
+    error = json.loads(out)["error"]
     assert error["code"] == code
     assert said in error["message"] + error["hint"]
-    assert took < 3 + 1.5  # with the start of the program itself
+    assert took < 3 + 2  # with the end of the program itself, on a busy machine
     assert "rented" in (laptop.config / "hosts.yaml").read_text()
 
 
