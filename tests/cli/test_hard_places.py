@@ -124,8 +124,11 @@ def obeying_modes() -> list[str]:
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
-@pytest.mark.parametrize("verb", ["attach", "status", "url"])
-def test_a_state_folder_that_cannot_be_written(alone: Lab, tmp_path: Path, verb: str) -> None:
+@pytest.mark.parametrize(("verb", "code"), [("attach", 2), ("status", 0), ("url", 11)])
+def test_a_state_folder_that_cannot_be_written(
+    alone: Lab, tmp_path: Path, verb: str, code: int
+) -> None:
+    """Only a verb that has something to write there needs it."""
     state = tmp_path / "state"
     state.mkdir(mode=0o500)
     done = subprocess.run(
@@ -137,9 +140,10 @@ def test_a_state_folder_that_cannot_be_written(alone: Lab, tmp_path: Path, verb:
         text=True,
     )
     calm(done)
-    assert done.returncode == 2, done
-    assert str(state) in done.stderr
-    assert "GPUWS_STATE_DIR" in done.stderr
+    assert done.returncode == code, done
+    if code == 2:
+        assert str(state) in done.stderr
+        assert "GPUWS_STATE_DIR" in done.stderr
 
 
 def test_an_address_book_that_became_read_only_costs_nothing(alone: Lab, tmp_path: Path) -> None:

@@ -38,6 +38,9 @@ _NAMES = re.compile(
     re.MULTILINE,
 )
 
+_AGAIN = re.compile(r"^gpuws: .*: once more.*$", re.MULTILINE)
+"""What was said before a second try is no reason of its failure."""
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         "health-check-failed",
@@ -173,7 +176,7 @@ def failure(code: str, status: str, tail: tuple[str, ...], where: str) -> GpuwsE
     except that an interrupted build stays one.
     """
     lines = [plain(line) for line in tail]
-    text = "\n".join(lines)
+    text = _AGAIN.split("\n".join(lines))[-1]
     detail = "\n".join(line for line in lines if line.strip())
     detail = "\n".join(detail.split("\n")[-30:])
     found = None if code == "build-interrupted" else _kind(text)

@@ -63,6 +63,8 @@ class Starting:
 
 
 def _spawn(key: str) -> subprocess.Popen[bytes]:
+    """Raises usage where its folder cannot be made: said here, where somebody hears it."""
+    wires.run_folder()
     flags: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         flags = {"creationflags": 0x00000008 | 0x00000200}  # DETACHED_PROCESS, NEW_PROCESS_GROUP

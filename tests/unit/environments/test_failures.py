@@ -199,3 +199,12 @@ def test_linking_is_counted_and_named() -> None:
 )
 def test_a_log_line_is_shown_as(tool: str, text: str, shown: str | None) -> None:
     assert Lines(tool).read(text) == shown
+
+
+def test_what_a_first_try_said_is_no_reason_of_the_second_ones_failure() -> None:
+    tail = (
+        "critical libmamba Could not solve for environment specs",
+        "gpuws: what was built before does not go with the file: once more, all of it free",
+        "check: import numpy: ImportError('libneeded.so.1')",
+    )
+    assert failure("health-check-failed", "1", tail, "a.yml").code == "health-check-failed"
