@@ -17,7 +17,7 @@ from tests.support.lab import short_folder
 from tests.support.laptop import Laptop
 from tests.support.sshd import Sshd, running_sshd
 
-NO_WAY_OUT = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy")}
+NO_WAY_OUT = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
 """Of the host: doctor asks whether it reaches the channels, and no test leaves the loopback."""
 _GATEWAY = ("AllowTcpForwarding no", "AllowStreamLocalForwarding no")
 
