@@ -149,7 +149,7 @@ def pytest(arguments: list[str]) -> int:
 
 
 def workers() -> int:
-    """Most tests wait for something, so one more than there are cores, but never more than eight."""
+    """Most tests wait for something: one more than there are cores, but never more than eight."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(8, (cores or 1) + 1)
 

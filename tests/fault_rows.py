@@ -22,7 +22,7 @@ else:  # pytest brings tomli where the standard library has no reader
 ROWS = Path(__file__).with_name("rows.toml")
 PAGE = Path(__file__).parents[1] / "docs/explanation/fault-rows.md"
 _HEAD = """\
-# Fault cases of environments, by number
+# Fault cases, by number
 
 Made from a run of {tests:,} tests on {day} by `python -m tests.fault_rows`; the numbers are those
 of the project's catalogue of faults, the patterns behind them stand in tests/rows.toml. What is
