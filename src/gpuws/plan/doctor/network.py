@@ -96,8 +96,8 @@ NETWORK: tuple[Check[Examined], ...] = (
         "The server opens channels to its loopback ports. It is tried, on port 1, where nothing "
         "listens. Where sockets are refused as well, no Jupyter can be reached: OpenSSH refuses "
         "those wherever it refuses some ports (AllowTcpForwarding, PermitOpen).",
-        "ask its administrator for `AllowTcpForwarding local` in sshd_config, or set `bridge: stdio` "
-        "for the host in hosts.yaml",
+        "ask its administrator for `AllowTcpForwarding local` in sshd_config, or set "
+        "`bridge: stdio` for the host in hosts.yaml",
         _tcp,
     ),
     Check(
