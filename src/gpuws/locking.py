@@ -14,10 +14,10 @@ from gpuws.config.lock_file import load_locks, lock_path, lock_text
 from gpuws.config.writing import replace_file
 from gpuws.errors import GpuwsError
 from gpuws.options import Options
+from gpuws.plan.as_built import EVERYTHING
 from gpuws.plan.blame import with_lines
 from gpuws.plan.codec import decode
 from gpuws.plan.declared import missing_jupyter, pip_lines
-from gpuws.plan.kept import EVERYTHING
 from gpuws.plan.lock import Lock, LockedPackage, merged
 from gpuws.plan.model import EnvironmentSpec
 from gpuws.plan.naming import package_name

@@ -7,7 +7,7 @@ from dataclasses import replace
 from gpuws.environments import frameworks, local
 from gpuws.environments.build import BuildOrder, Built, ensure
 from gpuws.errors import GpuwsError
-from gpuws.journeys import drifted, keeping, offline
+from gpuws.journeys import as_built, drifted, offline
 from gpuws.journeys.orders import environment_order
 from gpuws.journeys.world import World
 from gpuws.plan.decide import UpPlan
@@ -29,7 +29,7 @@ def environment(
         order = offline.sent(order, host, world)
     built = _accepted(order, host, world)
     if built.action == "created":
-        keeping.say_moved(request, plan, host, world)
+        as_built.say_moved(request, plan, host, world)
     return built
 
 

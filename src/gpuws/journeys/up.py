@@ -9,7 +9,7 @@ from gpuws import __version__
 from gpuws.engines.engine import engine_for
 from gpuws.engines.session import Order, start, wait_until_running
 from gpuws.environments.build import Built
-from gpuws.journeys import adopting, building, choosing, down, dry_run, keeping, nodes, tmux
+from gpuws.journeys import adopting, as_built, building, choosing, down, dry_run, nodes, tmux
 from gpuws.journeys.forwarding import lead_back, open_all
 from gpuws.journeys.way import find, open_way, probe, ready, remember
 from gpuws.journeys.world import Stopwatch, World
@@ -39,7 +39,7 @@ def run(request: UpRequest, world: World) -> Ready | Plan:
         there, facts = nodes.probed_there(host, request.reach, request.name, facts, world)
         if there is not host:
             host, calls, ports = there, 0, choosing.asked(there)
-        plan = keeping.kept_plan(request, decide_up(request, facts), facts, host, world)
+        plan = as_built.kept_plan(request, decide_up(request, facts), facts, host, world)
         way = choosing.way(request, plan, host, ports)
         watch.lap("probe_s")
         if request.dry_run:

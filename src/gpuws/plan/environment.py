@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gpuws.errors import GpuwsError
-from gpuws.plan import cuda, naming
-from gpuws.plan import kept as keeping
+from gpuws.plan import as_built, cuda, naming
 from gpuws.plan.declared import missing_jupyter
 from gpuws.plan.local import placed
 from gpuws.plan.lock import Lock, locked_hash, of_platform
@@ -62,9 +61,9 @@ def _unlocked(
 ) -> EnvironmentPlan:
     extra = missing_jupyter(spec) if request.jupyter else ()
     declared = _hash(request, spec, facts, extra)
-    settled = keeping.settled(declared, request.name, facts)
-    there = settled or keeping.common(declared, facts)
-    current = keeping.current(request.name, facts)
+    settled = as_built.settled(declared, request.name, facts)
+    there = settled or as_built.common(declared, facts)
+    current = as_built.current(request.name, facts)
     before = there or current if request.renew else "" if settled else current
     if request.renew and kept is None:
         kept = Kept(renews=there)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gpuws.environments.installed import Installed, installed
 from gpuws.journeys.world import World
+from gpuws.plan.as_built import EVERYTHING, Before, holds, kept, moved
 from gpuws.plan.decide import UpPlan, decide_up
 from gpuws.plan.drift import drift
 from gpuws.plan.export import declared_from
-from gpuws.plan.kept import EVERYTHING, Before, holds, kept, moved
 from gpuws.plan.model import HostFacts, Kept
 from gpuws.plan.ports import Host
 from gpuws.plan.requests import UpRequest

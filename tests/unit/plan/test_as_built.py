@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gpuws.plan.as_built import EVERYTHING, Before, holds, kept, moved
 from gpuws.plan.drift import packages_from
 from gpuws.plan.environment import environment_plan
 from gpuws.plan.export import declared_from
-from gpuws.plan.kept import EVERYTHING, Before, holds, kept, moved
 from gpuws.plan.model import Build, BuiltPrefix, EnvironmentSpec, Kept, Workspace
 from tests.unit.plan.test_decide import FACTS, REQUEST
 
