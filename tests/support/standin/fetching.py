@@ -21,7 +21,6 @@ from .faults import Faults
 from .files import Locked
 from .solving import Record
 
-
 _AT_ONCE = 5
 
 
