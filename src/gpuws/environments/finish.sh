@@ -2,9 +2,12 @@
 # shellcheck disable=SC2154 # set by the scripts after it, which have step and fail
 # What makes a prefix a complete environment: it is looked at, written down, and marked.
 
-# health: the tool's word is not enough; some end with 0 although a package is missing.
+# health: the tool's word is not enough; some end with 0 although a package is missing. It is weighed
+# meanwhile.
 health() {
   step 'checking the environment'
+  { du -sk "$prefix" 2>/dev/null | tr -dc '0-9\t' | cut -f1 >"$build/scratch/kb"; } &
+  weighing=$!
   if [ ! -s "$prefix/conda-meta/history" ] && [ ! -s "$prefix/pyvenv.cfg" ]; then
     fail health-check-failed 1
   fi
@@ -63,11 +66,12 @@ marker() {
   m_version=$(printf %s "$tool_version" | tr -cd '0-9A-Za-z.+-')
   m_now=$(date +%s)
   m_text="{\"hash\":\"$hash\",\"tool\":\"$order_tool\",\"version\":\"$m_version\""
-  m_kb=$(du -sk "$prefix" 2>/dev/null | tr -dc '0-9\t' | cut -f1)
+  wait "$weighing" || :
+  m_kb=$(cat "$build/scratch/kb")
   m_text="$m_text,\"seconds\":$((m_now - began)),\"created\":$m_now,\"kb\":${m_kb:-0}"
   [ -z "${order_declared:-}" ] || m_text="$m_text,\"declared\":\"$order_declared\""
   m_text="$m_text}$NL"
-  sync 2>/dev/null || :
+  sync -f "$prefix" 2>/dev/null || sync 2>/dev/null || : # other disks of the host are not waited for
   write "$prefix/.gpuws-complete" "${marker_mode:-600}" "$m_text"
   [ -z "${desk:-}" ] || chmod u-w "$prefix"
 }

@@ -106,7 +106,7 @@ def _transaction(given: Given, settings: Settings, prefix: Path, wanted: Wanted)
     if wanted.is_explicit:
         locks = [files.locked(line) for line in wanted.explicit]
         _fetched(locks, cache, faults)
-        records = [fetching.record_from(lock, cache) for lock in locks]
+        records = fetching.records_from(locks, cache)
         _needs_python(records)
     else:
         records = _solved(given, settings, wanted, phase)

@@ -21,6 +21,8 @@ from .faults import Faults
 from .files import Locked
 from .solving import Record
 
+_AT_ONCE = 5
+
 
 class NotFetched(Exception):
     """A download that failed; ``status`` is the HTTP status, 0 where there was none."""
@@ -41,7 +43,7 @@ def fetch(wanted: Iterable[Locked], cache: Path, faults: Faults, *, check_files:
 
     Raises NotFetched or WrongHash, for the first that failed; the others are brought all the same.
     """
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         work = [pool.submit(_one, locked, cache, faults, check_files) for locked in wanted]
     for done in work:
         done.result()
@@ -98,6 +100,13 @@ def _wrong(file: Path, locked: Locked) -> WrongHash | None:
 def locked_from(record: Record) -> Locked:
     md5, sha256 = record.md5, record.sha256
     return Locked(record.url, md5.hex() if md5 else "", sha256.hex() if sha256 else "")
+
+
+def records_from(wanted: Iterable[Locked], cache: Path) -> list[Record]:
+    """Of an explicit list; several at once, as the real tools look into archives while they extract
+    them."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(lambda locked: record_from(locked, cache), wanted))
 
 
 def record_from(locked: Locked, cache: Path) -> Record:

@@ -70,7 +70,7 @@ def _transaction(
     if wanted.is_explicit:
         locks = [files.locked(line) for line in wanted.explicit]
         _fetched(locks, cache, faults)
-        records = [fetching.record_from(lock, cache) for lock in locks]
+        records = fetching.records_from(locks, cache)
     else:
         records = _solved(given, settings, voice, prefix, wanted, fresh=fresh)
     new = [record for record in records if not _has(prefix, record)]
