@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from gpuws.errors import GpuwsError
-from gpuws.host import dial, hostkeys, revoked
+from gpuws.host import authenticate, dial, hostkeys, revoked
 from gpuws.host.connect import connect
 from gpuws.host.profile import resolve
 from gpuws.plan.model import Profile
@@ -457,6 +457,17 @@ def test_a_password_that_nobody_can_type_is_an_authentication_error(tmp_path: Pa
         error = refusal(of_asker(asker.config))
     assert (error.code, error.exit) == ("authentication-failed", 4)
     assert asker.rules.seen == []
+
+
+def test_a_server_that_says_nothing_to_a_login_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authenticate, "FIRST_ANSWER", 0.5)
+    with login_server(tmp_path, Rules(thinks=4.0), "ConnectTimeout 1") as asker:
+        begun = time.monotonic()
+        error = refusal(of_asker(asker.config))
+    assert error.code == "connection-timeout"
+    assert time.monotonic() - begun < 3.5
 
 
 def test_no_password_leaves_before_the_host_key_is_verified(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,6 +66,7 @@ class Rules:
     echo: bool = False
     password_too: bool = False  # keyboard-interactive asks for both at once
     banner: str = ""
+    thinks: float = 0.0  # seconds before its first answer
     strict: bool = True  # whether it knows strict key exchange
     seen: list[str] = field(default_factory=list)  # every password and code that arrived
     keys: list[str] = field(default_factory=list)  # the name of every key that was tried
@@ -86,6 +88,7 @@ class Logins(paramiko.ServerInterface):
         return (self._rules.banner, "en") if self._rules.banner else (None, None)
 
     def check_auth_none(self, username: str) -> int:
+        time.sleep(self._rules.thinks)
         needed = paramiko.common.AUTH_FAILED
         return needed if self._rules.needs else paramiko.common.AUTH_SUCCESSFUL
 

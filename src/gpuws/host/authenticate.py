@@ -20,6 +20,7 @@ from gpuws.host.userauth import Answer, Conversation
 from gpuws.plan.model import Profile
 from gpuws.plan.ports import Ask, Progress
 
+FIRST_ANSWER = 15.0  # seconds, as for the key exchange; later ones may wait for a person's phone
 MOST_KEYS = 5  # sshd hangs up at 6 failures (MaxAuthTries), and says so to nobody
 MOST_TRIES = 3  # of a password or a code
 _Signers = Iterator["Signer | None"]
@@ -96,7 +97,7 @@ class _Login:
         body = self._signing.body(signer, algorithm) if signer and algorithm else None
         if body is not None:
             self._talk.post(self._profile.user, "publickey", body)
-        answer = self._talk.answer()
+        answer = self._talk.answer(max(FIRST_ANSWER, self._profile.connect_timeout))
         self._transport.timed(time.monotonic() - asked)
         if signer is None or body is None or answer.kind == "success":
             return answer, itertools.chain([] if algorithm else [signer], signers)
