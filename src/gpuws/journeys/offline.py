@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gpuws.environments.archives import Archives
+from gpuws.environments.elsewhere import Elsewhere
 from gpuws.environments.locked import Addresses
 from gpuws.environments.order import BuildOrder
 from gpuws.environments.pushing import push
@@ -28,7 +29,8 @@ def sent(order: BuildOrder, host: Host, world: World) -> BuildOrder:
     where = Addresses(order.effective_channels)
     fetched = tuple(replace(each, url=where.origin(each)) for each in packages)
     world.report.stage("fetch", f"{len(packages)} packages")
-    archives = Archives(world.download).all(fetched, world.report)
+    download = Elsewhere(world.download, order.mirror) if order.mirror else world.download
+    archives = Archives(download).all(fetched, world.report)
     world.report.stage("send", f"{len(packages)} packages")
     done = push(host, order.root, archives, world.report)
     had = f"; the host had {done.skipped} of {len(packages)}" if done.skipped else ""

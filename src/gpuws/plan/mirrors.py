@@ -17,6 +17,7 @@ _COMMON = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/label/[^/]+)?")
 _HOMES = re.compile(rf"https?://(?:{re.escape(HOME[8:])}|{re.escape(_DEFAULTS_HOME[8:])})/")
 _SUBDIR = r"/(?:noarch|(?:linux|osx|win|emscripten|wasi|freebsd|zos)-[a-z0-9_]+)"
 _SPEC = re.compile(rf"(?P<channel>[^\s\[\]]+?)(?P<rest>(?:{_SUBDIR})?::.+)")
+_PACKAGE = re.compile(rf"(?P<channel>.+?)(?P<rest>{_SUBDIR}/[^/]+)")
 # PyPI keeps each file under the BLAKE2 digest of its content, and its mirrors do as well.
 _PYPI_FILE = re.compile(
     r"https?://[^/]+/(?:[^?#]*/)?(packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/.+)"
@@ -84,6 +85,18 @@ def expanded(mirror: Mirror, channels: tuple[str, ...]) -> tuple[str, ...]:
     defaults = tuple(f"{_DEFAULTS_HOME}/{each}" for each in parts)
     return tuple(
         part for each in channels for part in (defaults if each == "defaults" else (each,))
+    )
+
+
+def copies(mirror: Mirror, url: str) -> tuple[str, ...]:
+    """Where else the package of a channel, or the file of PyPI, at ``url`` should lie."""
+    if file := _PYPI_FILE.fullmatch(url):
+        base = (mirror.pip or "").rstrip("/").removesuffix("/simple")
+        return (f"{base}/{file[1]}",) if base else ()
+    found = _PACKAGE.fullmatch(url)
+    return tuple(
+        each + found["rest"]
+        for each in (candidates(mirror, found["channel"])[:-1] if found else ())
     )
 
 
