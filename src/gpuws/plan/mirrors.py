@@ -94,10 +94,9 @@ def copies(mirror: Mirror, url: str) -> tuple[str, ...]:
         base = (mirror.pip or "").rstrip("/").removesuffix("/simple")
         return (f"{base}/{file[1]}",) if base else ()
     found = _PACKAGE.fullmatch(url)
-    return tuple(
-        each + found["rest"]
-        for each in (candidates(mirror, found["channel"])[:-1] if found else ())
-    )
+    if found is None:
+        return ()
+    return tuple(each + found["rest"] for each in candidates(mirror, found["channel"])[:-1])
 
 
 def split_spec(spec: str) -> tuple[str, str]:
