@@ -82,7 +82,8 @@ def outcome(find: Callable[[], profiles.Resolved]) -> Outcome:
         return error
     notes = found.profile.notes[found.resolver == "own" :]
     as_printed = {keyword: found.settings.values(keyword) for keyword in AS_PRINTED}
-    return {**asdict(found.profile), "notes": notes, **as_printed}
+    only = ()  # what only ssh can do is asked of ssh alone
+    return {**asdict(found.profile), "notes": notes, "only_ssh": only, **as_printed}
 
 
 def which(one: Case, folder: Path) -> profiles.Asked:

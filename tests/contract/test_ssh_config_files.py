@@ -204,7 +204,7 @@ def _told(found: profiles.Resolved, machine: Machine) -> dict[str, object]:
         for file in profile.global_known_hosts
     )
     notes = profile.notes[found.resolver == "own" :]
-    return asdict(replace(profile, global_known_hosts=known, notes=notes))
+    return asdict(replace(profile, global_known_hosts=known, notes=notes, only_ssh=()))
 
 
 def _outcome(find: Callable[[], profiles.Resolved], machine: Machine) -> dict[str, object] | str:
