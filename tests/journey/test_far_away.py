@@ -95,7 +95,7 @@ def far_lab(folder: Path, **more: object) -> Iterator[Lab]:
         yield lab
 
 
-@pytest.mark.parametrize("allowed", [1, 2])
+@pytest.mark.parametrize("allowed", [1, pytest.param(2, marks=pytest.mark.endurance)])
 def test_up_attach_and_down_work_where_the_server_allows_few_sessions(
     allowed: int, jupyter_env: Path, short_tmp: Path
 ) -> None:

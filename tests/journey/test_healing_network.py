@@ -140,7 +140,14 @@ def test_an_upload_that_fills_a_narrow_link_is_not_taken_for_silence(cable: Cabl
     assert cable.lab.server.accepted() == logins
 
 
-@pytest.mark.parametrize("share", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize(
+    "share",
+    [
+        pytest.param(0.01, marks=pytest.mark.endurance),
+        0.05,
+        pytest.param(0.2, marks=pytest.mark.endurance),
+    ],
+)
 def test_lost_packets_lose_no_request(cable: Cable, share: float) -> None:
     """Row 128, both ways."""
     cable.usual_patience()
