@@ -199,6 +199,16 @@ def test_work_goes_over_the_users_own_connection_which_lives_on(
     assert server.accepted() == before + 1
 
 
+def test_a_stream_that_is_asked_for_after_the_end_is_a_lost_connection(
+    server: Sshd, short_tmp: Path
+) -> None:
+    with over_theirs(server, short_tmp) as (host, _):
+        host.close()
+        with pytest.raises(GpuwsError) as refused:
+            host.open_stream(Target(port=server.port))
+    assert refused.value.code == "connection-lost"
+
+
 def test_forwards_go_over_it_and_its_death_is_no_end_of_a_download(
     server: Sshd, short_tmp: Path
 ) -> None:

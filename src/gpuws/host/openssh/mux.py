@@ -92,7 +92,7 @@ class Control:
 
     def open(self, forward: Forward, seconds: float = ANSWER) -> bool:
         """Whether there is one now."""
-        self._line.settimeout(seconds)
+        self._wait_at_most(seconds)
         try:
             self._ask(_OPEN_FORWARD, _OK, *forward.words())
         except Refused:
@@ -119,8 +119,8 @@ class Control:
 
     def status(self, seconds: float) -> int | None:
         """The command's exit status; None where it has none, or none in that time."""
-        self._line.settimeout(seconds)
         with contextlib.suppress(OSError, NoMaster):
+            self._wait_at_most(seconds)
             while True:
                 kind, body = self._receive()
                 if kind == _EXIT:
@@ -129,8 +129,8 @@ class Control:
 
     def wait_for_its_end(self) -> None:
         """Returns when the master is gone, or the line closed."""
-        self._line.settimeout(None)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, NoMaster):
+            self._wait_at_most(None)
             while self._line.recv(4096):
                 pass
 
@@ -144,6 +144,13 @@ class Control:
         with contextlib.suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)  # wakes who waits for its end
         self._line.close()
+
+    def _wait_at_most(self, seconds: float | None) -> None:
+        """Another thread may have closed the line meanwhile, because the master ended."""
+        try:
+            self._line.settimeout(seconds)
+        except OSError as error:
+            raise NoMaster(error.strerror or str(error)) from None
 
     # --- packets ---------------------------------------------------------------------------------
 

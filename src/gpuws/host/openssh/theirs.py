@@ -98,7 +98,14 @@ class TheirMaster:
 
     def open_stream(self, target: Target, timeout: float) -> _Stream:
         """Who is refused sees an end, one round trip later: that is waited for."""
-        sock = self._connect(target)
+        try:
+            sock = self._connect(target)
+        except ConnectionRefusedError as error:
+            raise ChannelRefused(CONNECT_FAILED, str(error)) from None
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise EOFError(str(error)) from None
         if not self.ping(timeout):
             sock.close()
             raise TimeoutError if self.is_active() else EOFError
