@@ -98,6 +98,7 @@ def pytest_alone(cache: Path, arguments: list[str]) -> int:
     if not 1 <= len(failed) <= AT_MOST_AGAIN:
         return SOME_FAILED
     say(f"once more, one at a time: {', '.join(failed)}")
+    os.environ.pop("GPUWS_RESULTS", None)  # of the whole run, not of these few
     status = pytest([*arguments, "--last-failed", "--last-failed-no-failures=none"])
     if status == 0:
         say(f"passed only at the second try (a fault until it is explained): {', '.join(failed)}")
