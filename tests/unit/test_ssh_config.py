@@ -194,3 +194,20 @@ def test_the_place_of_every_value_is_known(tmp_path: Path) -> None:
         ("b", "4"),
     ]
     assert found.place("user") == "default" and found.place("hostname") == "command line"
+
+
+@pytest.mark.parametrize(
+    ("lines", "printed"),
+    [
+        (("no", "/a"), "/a"),
+        (("/a", "no"), "/a"),
+        (("yes", "/a", "/b"), "/a"),
+        (("no", "yes"), "no"),
+    ],
+)
+def test_a_path_of_forward_agent_is_kept_apart_from_yes_and_no(
+    tmp_path: Path, lines: tuple[str, ...], printed: str
+) -> None:
+    """As seen of ssh 9.2."""
+    text = "".join(f"ForwardAgent {each}\n" for each in lines)
+    assert read(tmp_path, text).values("forwardagent") == (printed,)

@@ -164,12 +164,19 @@ class Reading:
         values = directive.read(line)
         if not active or not self._way_is_open(directive.keyword, values):
             return
-        if not directive.most:
+        if directive.keyword == "forwardagent" and values[0] not in ("yes", "no"):
+            self._agent_path(values, place)
+        elif not directive.most:
             self.settings.first(directive.keyword, values, place)
         elif len(self.settings.all(directive.keyword)) >= directive.most:
             raise BadLine(f"more than {directive.most} lines with {directive.name}")
         else:
             self.settings.add(directive.keyword, values, place, own=where.own)
+
+    def _agent_path(self, values: tuple[str, ...], place: str) -> None:
+        """ssh keeps it apart from yes and no, and prints the first path whatever came before."""
+        if self.settings.one("forwardagent") in ("", "yes", "no"):
+            self.settings.put("forwardagent", values, place)
 
     def _with_variables(self, line: Line) -> Line:
         """Forwards are expanded where they are read; of an agent it is only looked whether it

@@ -48,6 +48,10 @@ class Settings:
         if found and keyword not in self._found:
             self._found[keyword] = found
 
+    def put(self, keyword: str, values: Iterable[str], place: str) -> None:
+        """Whatever is set already."""
+        self._found[keyword] = tuple(Setting(value, place) for value in values)
+
     def add(self, keyword: str, values: Iterable[str], place: str, *, own: bool) -> None:
         """Behind those that are there. A value counts once for the user's ``own`` files, and once
         for those of the system."""
