@@ -9,19 +9,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from gpuws.plan.model import Pairs, Target
-from gpuws.plan.ports import Arrival, Flow, Host, Process, Progress, Reply, Script, Sink, Stream
+from gpuws.host.through import Through
+from gpuws.plan.model import Target
+from gpuws.plan.ports import Arrival, Host, Process, Progress, Reply, Script, Stream
 
 
-class Counted:
+class Counted(Through):
     """``report``: each call becomes a note with its time; arguments are never shown."""
 
     def __init__(self, host: Host, report: Progress | None) -> None:
-        self._host = host
+        super().__init__(host)
         self._report = report
         self._calls = 0
-        self.profile = host.profile
-        self.bridged = host.bridged
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -47,61 +46,28 @@ class Counted:
         in_sight: bool = False,
     ) -> Reply:
         with self._told(f"ran {script.name} on the host"):
-            return self._host.run(script, *args, timeout=timeout, cap=cap, in_sight=in_sight)
-
-    def prepare(self) -> None:
-        self._host.prepare()
+            return super().run(script, *args, timeout=timeout, cap=cap, in_sight=in_sight)
 
     def feed(
         self, script: Script, *args: str, data: Iterable[bytes], timeout: float = 600.0
     ) -> Reply:
         with self._told(f"fed {script.name} on the host"):
-            return self._host.feed(script, *args, data=data, timeout=timeout)
+            return super().feed(script, *args, data=data, timeout=timeout)
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         with self._told(f"sent {len(data)} bytes to {path}"):
-            self._host.upload(data, path, mode=mode, timeout=timeout)
+            super().upload(data, path, mode=mode, timeout=timeout)
 
     def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
         with self._told(f"opened a channel to {target}"):
-            return self._host.open_stream(target, timeout)
-
-    def open_flow(self, target: Target, sink: Sink) -> Flow:
-        return self._host.open_flow(target, sink)
+            return super().open_stream(target, timeout)
 
     def lead_here(self, port: int, arrived: Callable[[Arrival], None]) -> None:
         with self._told(f"asked the host to listen on its port {port}"):
-            self._host.lead_here(port, arrived)
-
-    def lead_nowhere(self, port: int) -> None:
-        self._host.lead_nowhere(port)
+            super().lead_here(port, arrived)
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
     ) -> Process:
         with self._told(f"started {script.name} on the host"):
-            return self._host.open_process(script, *args, pty=pty, term=term)
-
-    def alive(self) -> bool:
-        return self._host.alive()
-
-    def answers(self, seconds: float) -> bool:
-        return self._host.answers(seconds)
-
-    def latency(self) -> float:
-        return self._host.latency()
-
-    def distance(self) -> float:
-        return self._host.distance()
-
-    def peer(self) -> tuple[object, ...] | None:
-        return self._host.peer()
-
-    def agreed(self) -> Pairs:
-        return self._host.agreed()
-
-    def last_heard(self) -> float:
-        return self._host.last_heard()
-
-    def close(self) -> None:
-        self._host.close()
+            return super().open_process(script, *args, pty=pty, term=term)

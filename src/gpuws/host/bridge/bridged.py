@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib import resources
 
 from gpuws.host.bridge.link import Link
 from gpuws.host.bridge.stream import FlowStream
 from gpuws.host.script import script
 from gpuws.host.session import lost
+from gpuws.host.through import Through
 from gpuws.host.ways import ports_allowed, ways
-from gpuws.plan.model import Pairs, Target
-from gpuws.plan.ports import Arrival, Flow, Host, Process, Progress, Reply, Script, Sink, Stream
+from gpuws.plan.model import Target
+from gpuws.plan.ports import Flow, Host, Process, Progress, Reply, Script, Sink, Stream
 
 _NOTE = (
     "the server forbids forwarding: its connections go through a program on the host (bridge: "
@@ -32,25 +33,19 @@ def bridged_where_needed(host: Host, bridge: str | None, root: str, progress: Pr
     return Bridged(host, root)
 
 
-class Bridged:
+class Bridged(Through):
     """One program, in one session of the server, for all of them: it begins with the first one.
 
     Where the server allows a single session, a bridge that nobody uses gives it back before the
     next script; while one is used, a script waits and then says that sessions are limited.
     """
 
-    bridged = True
-
     def __init__(self, host: Host, root: str) -> None:
-        self.profile = host.profile
-        self._host = host
+        super().__init__(host)
+        self.bridged = True
         self._root = root
         self._turn = threading.Lock()
         self._link: Link | None = None
-
-    @property
-    def calls(self) -> int:
-        return self._host.calls
 
     def open_stream(self, target: Target, timeout: float = 10.0) -> Stream:
         stream = FlowStream(target, lambda sink: self.open_flow(target, sink))
@@ -89,20 +84,17 @@ class Bridged:
         in_sight: bool = False,
     ) -> Reply:
         self._rest()
-        return self._host.run(script, *args, timeout=timeout, cap=cap, in_sight=in_sight)
-
-    def prepare(self) -> None:
-        self._host.prepare()
+        return super().run(script, *args, timeout=timeout, cap=cap, in_sight=in_sight)
 
     def feed(
         self, script: Script, *args: str, data: Iterable[bytes], timeout: float = 600.0
     ) -> Reply:
         self._rest()
-        return self._host.feed(script, *args, data=data, timeout=timeout)
+        return super().feed(script, *args, data=data, timeout=timeout)
 
     def upload(self, data: bytes, path: str, *, mode: int = 0o600, timeout: float = 600.0) -> None:
         self._rest()
-        self._host.upload(data, path, mode=mode, timeout=timeout)
+        super().upload(data, path, mode=mode, timeout=timeout)
 
     def open_process(
         self, script: Script, *args: str, pty: tuple[int, int] | None = None, term: str = ""
@@ -110,34 +102,6 @@ class Bridged:
         self._rest()
         return self._host.open_process(script, *args, pty=pty, term=term)
 
-    def lead_here(self, port: int, arrived: Callable[[Arrival], None]) -> None:
-        self._host.lead_here(port, arrived)
-
-    def lead_nowhere(self, port: int) -> None:
-        self._host.lead_nowhere(port)
-
-    def alive(self) -> bool:
-        return self._host.alive()
-
-    def answers(self, seconds: float) -> bool:
-        return self._host.answers(seconds)
-
-    def latency(self) -> float:
-        return self._host.latency()
-
     def distance(self) -> float:
         """As if it were not known: a flow in reserve would keep the bridge, and its session."""
         return 0.0
-
-    def peer(self) -> tuple[object, ...] | None:
-        return self._host.peer()
-
-    def agreed(self) -> Pairs:
-        return self._host.agreed()
-
-    def last_heard(self) -> float:
-        return self._host.last_heard()
-
-    def close(self) -> None:
-        """The program hears the end of its stdin."""
-        self._host.close()
