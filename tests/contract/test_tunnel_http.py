@@ -17,6 +17,7 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 import pytest
 
 from gpuws.errors import GpuwsError
+from gpuws.host.openssh.sockets import SocketStream
 from gpuws.plan.model import Target
 from gpuws.tunnel.http import (
     Kernel,
@@ -29,7 +30,7 @@ from gpuws.tunnel.http1 import Answers, BadAnswer, Response, ask, request
 from tests.support.far_end import short_folder
 from tests.support.jupyter_env import jupyter_env  # noqa: F401  a fixture
 from tests.support.knocking import readiness
-from tests.support.local_host import LocalHost, LocalStream
+from tests.support.local_host import LocalHost
 
 INSTANCE = "0123456789abcdef0123456789abcdef"
 TOKEN = "f00d" * 16
@@ -43,7 +44,7 @@ def answered(*parts: bytes) -> Response:
         for part in parts:
             far.sendall(part)
         far.shutdown(socket.SHUT_WR)
-        return Answers(LocalStream(near), 5).read()
+        return Answers(SocketStream(near), 5).read()
 
 
 # --- the protocol ---------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ def test_an_answer_that_comes_byte_by_byte_is_the_same() -> None:
                 far.sendall(bytes([byte]))
 
         threading.Thread(target=drip, daemon=True).start()
-        assert Answers(LocalStream(near), 5).read() == whole
+        assert Answers(SocketStream(near), 5).read() == whole
 
 
 @pytest.mark.parametrize(
@@ -141,8 +142,8 @@ def test_a_flood_is_cut_off(head: bytes, block: bytes) -> None:
     thread = threading.Thread(target=flood, daemon=True)
     thread.start()
     with pytest.raises(BadAnswer):
-        Answers(LocalStream(near), 10).read()
-    LocalStream(near).close()
+        Answers(SocketStream(near), 10).read()
+    SocketStream(near).close()
     thread.join()
     far.close()
     assert sent[0] < 4 << 20
@@ -160,7 +161,7 @@ def test_a_slow_drip_does_not_outlive_the_deadline() -> None:
     thread.start()
     begin = time.monotonic()
     with pytest.raises(TimeoutError):
-        Answers(LocalStream(near), 0.4).read()
+        Answers(SocketStream(near), 0.4).read()
     assert time.monotonic() - begin < 1
     stop.set()
     thread.join()
@@ -216,7 +217,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
 
 
 @contextmanager
-def stand(**changes: object) -> Iterator[LocalStream]:
+def stand(**changes: object) -> Iterator[SocketStream]:
     """A stream to a Jupyter whose class attributes are changed so."""
     with short_folder() as folder:
         path = folder / "j"
@@ -224,7 +225,7 @@ def stand(**changes: object) -> Iterator[LocalStream]:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         stream = LocalHost(folder).open_stream(Target(str(path)))
-        assert isinstance(stream, LocalStream)
+        assert isinstance(stream, SocketStream)
         try:
             yield stream
         finally:
@@ -234,7 +235,7 @@ def stand(**changes: object) -> Iterator[LocalStream]:
             server.server_close()
 
 
-def refusal(stream: LocalStream, token: str = TOKEN) -> GpuwsError:
+def refusal(stream: SocketStream, token: str = TOKEN) -> GpuwsError:
     with pytest.raises(GpuwsError) as caught:
         readiness(stream, BASE, token, INSTANCE, timeout=2)
     assert TOKEN not in caught.value.message + caught.value.hint + caught.value.detail
@@ -251,7 +252,7 @@ def test_readiness_is_asked_in_one_flight() -> None:
     near, far = socket.socketpair()
     with near, far:
         with pytest.raises(GpuwsError):  # nobody answers
-            readiness(LocalStream(near), BASE, TOKEN, INSTANCE, timeout=0.1)
+            readiness(SocketStream(near), BASE, TOKEN, INSTANCE, timeout=0.1)
         both = far.recv(65536)
     first, second = both.split(b"\r\n\r\n")[:2]
     assert TOKEN.encode() not in first
@@ -290,7 +291,7 @@ def test_no_answer_or_another_protocol_is_not_ready(answer: bytes | None) -> Non
             far.sendall(answer)
             far.shutdown(socket.SHUT_WR)
         with pytest.raises(GpuwsError) as caught:
-            readiness(LocalStream(near), BASE, TOKEN, INSTANCE, timeout=0.3)
+            readiness(SocketStream(near), BASE, TOKEN, INSTANCE, timeout=0.3)
     near.close()
     assert (caught.value.code, caught.value.retryable) == ("jupyter-timeout", True)
 

@@ -13,33 +13,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gpuws.host import session
-from gpuws.host.openssh.sockets import Sockets
+from gpuws.host.openssh.sockets import Sockets, SocketStream
 from gpuws.host.refusal import CONNECT_FAILED, refused
 from gpuws.host.script import fields, frame, script, unframe
 from gpuws.plan.model import Pairs, Profile, Target
 from gpuws.plan.ports import Arrival, Flow, Process, Reply, Script, Sink, Stream
-
-
-class LocalStream:
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def recv(self, size: int, /) -> bytes:
-        return self._sock.recv(size)
-
-    def sendall(self, data: bytes, /) -> None:
-        self._sock.sendall(data)
-
-    def shutdown_write(self) -> None:
-        self._sock.shutdown(socket.SHUT_WR)
-
-    def settimeout(self, seconds: float | None, /) -> None:
-        self._sock.settimeout(seconds)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in recv
-        self._sock.close()
 
 
 class LocalProcess:
@@ -171,7 +149,7 @@ class LocalHost:
         except OSError as error:
             raise refused(target, CONNECT_FAILED, str(error)) from None
         sock.settimeout(None)
-        return LocalStream(sock)
+        return SocketStream(sock)
 
     def open_flow(self, target: Target, sink: Sink) -> Flow:
         if self._closed:

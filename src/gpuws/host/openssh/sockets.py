@@ -254,3 +254,27 @@ class SocketFlow(asyncio.BufferedProtocol):
             self._sink.closed()
         else:
             self._sink.broken()
+
+
+class SocketStream:
+    """The Stream port."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def recv(self, size: int, /) -> bytes:
+        return self._sock.recv(size)
+
+    def sendall(self, data: bytes, /) -> None:
+        self._sock.sendall(data)
+
+    def shutdown_write(self) -> None:
+        self._sock.shutdown(socket.SHUT_WR)
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        self._sock.settimeout(seconds)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)  # wakes who waits in recv
+        self._sock.close()

@@ -21,7 +21,7 @@ from gpuws.host.arrivals import LOOPBACK, Arrived
 from gpuws.host.openssh.desk import short_place
 from gpuws.host.openssh.mux import Control, Forward, NoMaster
 from gpuws.host.openssh.session_channel import SessionChannel
-from gpuws.host.openssh.sockets import SocketFlow, Sockets
+from gpuws.host.openssh.sockets import SocketFlow, Sockets, SocketStream
 from gpuws.host.refusal import CONNECT_FAILED, ChannelRefused
 from gpuws.plan.model import Pairs, Target
 from gpuws.plan.ports import Flow, Sink
@@ -96,7 +96,7 @@ class TheirMaster:
             raise EOFError("the connection is gone")
         return SessionChannel(self)
 
-    def open_stream(self, target: Target, timeout: float) -> _Stream:
+    def open_stream(self, target: Target, timeout: float) -> SocketStream:
         """Who is refused sees an end, one round trip later: that is waited for."""
         try:
             sock = self._connect(target)
@@ -113,7 +113,7 @@ class TheirMaster:
             if sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
                 sock.close()
                 raise ChannelRefused(CONNECT_FAILED, "it hung up without a word")
-        return _Stream(sock)
+        return SocketStream(sock)
 
     def open_flow(self, target: Target, sink: Sink) -> Flow:
         if not self.is_active():
@@ -239,28 +239,4 @@ class _Come:
         return self._sockets.open(lambda: self._sock, Target(), sink)
 
     def refuse(self) -> None:
-        self._sock.close()
-
-
-class _Stream:
-    """The Stream port."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def recv(self, size: int, /) -> bytes:
-        return self._sock.recv(size)
-
-    def sendall(self, data: bytes, /) -> None:
-        self._sock.sendall(data)
-
-    def shutdown_write(self) -> None:
-        self._sock.shutdown(socket.SHUT_WR)
-
-    def settimeout(self, seconds: float | None, /) -> None:
-        self._sock.settimeout(seconds)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)  # wakes who waits in recv
         self._sock.close()
