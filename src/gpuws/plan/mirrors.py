@@ -10,6 +10,7 @@ from gpuws.plan.naming import public
 
 HOME = "https://conda.anaconda.org"
 _DEFAULTS_HOME = "https://repo.anaconda.com"
+PYPI = "https://pypi.org/simple"
 _FILES_HOME = "https://files.pythonhosted.org"
 _HUB = "https://hf-mirror.com"  # the universities mirror no models
 

@@ -65,7 +65,7 @@ def test_where_a_mirror_keeps_what(tmp_path: Path) -> None:
     assert copies(tuna, f"https://repo.anaconda.com/pkgs/main/{package}") == (
         f"{conda}/pkgs/main/{package}",
     )
-    assert copies(tuna, f"https://files.pythonhosted.org/{FILE}") == (
+    assert copies(tuna, f"https://files.example.org/{FILE}") == (
         f"https://mirrors.tuna.tsinghua.edu.cn/pypi/web/{FILE}",
     )
     assert copies(tuna, "https://example.org/x.whl") == ()

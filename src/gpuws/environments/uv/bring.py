@@ -23,11 +23,11 @@ from gpuws.environments.fetching import (
 from gpuws.environments.order import BuildOrder
 from gpuws.errors import GpuwsError
 from gpuws.host.script import fields, script
+from gpuws.plan.mirrors import PYPI
 from gpuws.plan.model import Tool
 from gpuws.plan.ports import Host, Progress
 from gpuws.plan.virtual import glibc_minor
 
-INDEX = "https://pypi.org/simple"
 _FILE = re.compile(r"uv-(\d[\d.]*)-py3-none-(.+)\.whl")
 
 
@@ -46,7 +46,7 @@ def bring(host: Host, order: BuildOrder, progress: Progress, fetch: Fetch | None
         "bring.sh",
     )
     about = (order.root, order.facts.machine, str(glibc_minor(order.facts)))
-    asked = (*about, order.pip_index or "", INDEX)
+    asked = (*about, order.pip_index or "", PYPI)
     answers: dict[str, list[str]] = {}
     if not order.offline:
         answers = fields(host.run(program, *asked, timeout=900.0), "environment")
@@ -74,7 +74,7 @@ class Wheel:
 
 
 def _through_laptop(host: Host, order: BuildOrder, fetch: Fetch, misses: list[str]) -> Tool | None:
-    index = (order.pip_index or os.environ.get("PIP_INDEX_URL") or INDEX).rstrip("/")
+    index = (order.pip_index or os.environ.get("PIP_INDEX_URL") or PYPI).rstrip("/")
     page = try_fetch(fetch, f"{index}/uv/", misses)
     if page is None:
         return None

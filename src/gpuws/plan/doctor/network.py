@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from gpuws.plan.doctor.finding import Check, Said, Verdict, advice, ok, problem, warning
 from gpuws.plan.doctor.seen import Examined, Outward
-from gpuws.plan.mirrors import candidates, hub
+from gpuws.plan.mirrors import PYPI, candidates, hub
 from gpuws.plan.model import HostEntry, Mirror
 from gpuws.plan.naming import public
 
-_INDEX = "https://pypi.org/simple"
 _HUB = "https://huggingface.co"
 
 Group = tuple[str, tuple[str, ...]]
@@ -19,7 +18,7 @@ def outward_groups(entry: HostEntry) -> tuple[Group, ...]:
     """Where this host's packages and models would come from, by hosts.yaml and the defaults."""
     mirror = entry.mirror or Mirror()
     channels = entry.channels or ("conda-forge",)
-    index = entry.pip_index or mirror.pip or _INDEX
+    index = entry.pip_index or mirror.pip or PYPI
     return (
         *(("channel", candidates(mirror, each) or (each,)) for each in channels),
         ("index", (index,)),
